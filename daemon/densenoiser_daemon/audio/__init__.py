@@ -1,0 +1,1 @@
+"""Streams, devices and the virtual source, behind one contract (``api.py``)."""

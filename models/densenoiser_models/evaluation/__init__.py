@@ -1,0 +1,1 @@
+"""Systems x metrics on folders of pairs."""

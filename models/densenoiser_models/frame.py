@@ -1,0 +1,68 @@
+"""The frame contract: rate, hop, transform and latency. Written by export, read by everyone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSpec:
+    """How audio is cut into frames and taken to the spectrum.
+
+    All lengths are in samples at ``sample_rate``. ``synthesis_window`` is the part of the analysis window that
+    synthesis uses: the newest samples of the ``fft_size`` ones. It alone sets the delay, so the transform can be long
+    (fine bins) while the delay stays short (asymmetric windows, Mauler and Martin, "A low delay, variable
+    resolution, perfect reconstruction spectral analysis-synthesis system", EUSIPCO 2007).
+    """
+
+    sample_rate: int = 48_000
+    hop: int = 480
+    fft_size: int = 1536
+    synthesis_window: int = 960
+
+    def __post_init__(self) -> None:
+        if min(self.sample_rate, self.hop, self.fft_size, self.synthesis_window) <= 0:
+            raise ModelError(f"frame spec has a value that is not positive: {self}")
+        if self.synthesis_window != 2 * self.hop:
+            raise ModelError(f"frame spec needs synthesis_window = 2 * hop, has {self.synthesis_window} and {self.hop}")
+        if self.fft_size % 2 or self.fft_size < self.synthesis_window:
+            raise ModelError(f"frame spec needs an even fft_size of at least the synthesis window: {self}")
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of the one-sided spectrum."""
+        return self.fft_size // 2 + 1
+
+    @property
+    def hop_seconds(self) -> float:
+        """Time between frames, s."""
+        return self.hop / self.sample_rate
+
+    @property
+    def latency_samples(self) -> int:
+        """Delay of the output stream against the input stream, frame in to frame out."""
+        return self.synthesis_window - self.hop
+
+    @property
+    def algorithmic_latency_seconds(self) -> float:
+        """Delay from a sample's arrival to its leaving, s: the wait for its frame to fill, and the overlap-add."""
+        return self.synthesis_window / self.sample_rate
+
+    def to_dict(self) -> dict[str, int]:
+        """The fields as plain integers, for the sidecar."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FrameSpec:
+        """The spec in a sidecar; ModelError if a field is missing, unknown or not an integer."""
+        expected = set(cls.__dataclass_fields__)
+        if not isinstance(values, dict) or set(values) != expected:
+            found = sorted(values) if isinstance(values, dict) else values
+            raise ModelError(f"frame spec must have exactly the fields {sorted(expected)}, has {found}")
+        for key, value in values.items():
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ModelError(f"frame spec field {key!r} must be an integer, is {value!r}")
+        return cls(**values)

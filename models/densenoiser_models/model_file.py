@@ -1,0 +1,140 @@
+"""A model on disk: ``NAME.onnx`` and its sidecar ``NAME.json``, read once, checked, then used from memory."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelError, ModelNotFoundError
+from .frame import FrameSpec
+
+SIDECAR_FORMAT = 1
+DEFAULT_MODEL = "densenet-small"
+SPECTRUM_INPUT = "spectrum"
+MASK_OUTPUT = "mask"
+
+
+@dataclass(frozen=True, slots=True)
+class StateTensor:
+    """One recurrent tensor of the graph: float32, zeros at the start, ``output`` of a frame is ``name`` of the next."""
+
+    name: str
+    output: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model whose bytes match its sidecar. ``graph`` is the ONNX file itself, so that later changes on disk do no harm."""
+
+    name: str
+    path: Path
+    spec: FrameSpec
+    states: tuple[StateTensor, ...]
+    graph: bytes
+    sha256: str
+    card: dict[str, Any]
+
+    @property
+    def spectrum_shape(self) -> tuple[int, int, int]:
+        """Shape of both the spectrum input and the mask output: (1, bins, 2), real and imaginary parts last."""
+        return (1, self.spec.bins, 2)
+
+
+def weights_folder() -> Path:
+    """The folder of the models that the package ships."""
+    return Path(str(resources.files("densenoiser_models") / "weights"))
+
+
+def user_models_folder() -> Path:
+    """The folder where adapted models are installed, under the XDG data directory."""
+    import platformdirs  # noqa: PLC0415  (only needed when models are listed or found by name)
+
+    return Path(platformdirs.user_data_dir("densenoiser")) / "models"
+
+
+def list_models() -> dict[str, Path]:
+    """Name to ``.onnx`` path of every selectable model; a user's model hides a shipped one of the same name."""
+    return {
+        path.stem: path
+        for folder in (weights_folder(), user_models_folder())
+        for path in sorted(folder.glob("*.onnx"))
+        if path.with_suffix(".json").is_file()
+    }
+
+
+def find_model(name_or_path: str) -> Path:
+    """The ``.onnx`` path for a model's name or for a path; ModelNotFoundError with the nearest names otherwise."""
+    known = list_models()
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path).expanduser()
+    if path.suffix == ".onnx" or "/" in name_or_path:
+        if path.is_file():
+            return path
+        raise ModelNotFoundError(f"no model file at {path}")
+    near = difflib.get_close_matches(name_or_path, known, n=3, cutoff=0.3) or sorted(known)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; none is installed"
+    raise ModelNotFoundError(f"no model named {name_or_path!r}{hint}")
+
+
+def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
+    """Read a model and its sidecar and check one against the other.
+
+    Raises ModelNotFoundError, or ModelError that names the file and what is wrong with it.
+    """
+    path = find_model(name_or_path)
+    sidecar = path.with_suffix(".json")
+    try:
+        graph = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}") from error
+    try:
+        card = json.loads(sidecar.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"the model {path} has no sidecar {sidecar.name} beside it; export writes both") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"cannot read the sidecar {sidecar}: {error}") from error
+    try:
+        spec, states, sha256 = _parse_sidecar(card)
+    except ModelError as error:
+        raise ModelError(f"the sidecar {sidecar} is broken: {error}") from error
+    digest = hashlib.sha256(graph).hexdigest()
+    if digest != sha256:
+        raise ModelError(
+            f"the model {path} is not the one that {sidecar.name} describes (SHA-256 {digest[:12]}..., "
+            f"expected {sha256[:12]}...): it was truncated or replaced; install or export it again"
+        )
+    return ModelFile(path.stem, path, spec, states, graph, sha256, card)
+
+
+def _parse_sidecar(card: Any) -> tuple[FrameSpec, tuple[StateTensor, ...], str]:
+    if not isinstance(card, dict):
+        raise ModelError("it is not a JSON object")
+    if card.get("format") != SIDECAR_FORMAT:
+        raise ModelError(f"format is {card.get('format')!r}, this version reads {SIDECAR_FORMAT}")
+    sha256 = card.get("sha256")
+    if not isinstance(sha256, str) or len(sha256) != 64:
+        raise ModelError("sha256 is missing or not 64 hexadecimal digits")
+    entries = card.get("states")
+    if not isinstance(entries, list):
+        raise ModelError("states must be a list")
+    states = tuple(_parse_state(entry) for entry in entries)
+    return FrameSpec.from_dict(card.get("frame", {})), states, sha256
+
+
+def _parse_state(entry: Any) -> StateTensor:
+    if not isinstance(entry, dict) or set(entry) != {"name", "output", "shape"}:
+        raise ModelError(f"a state must have exactly name, output and shape, is {entry!r}")
+    name, output, shape = entry["name"], entry["output"], entry["shape"]
+    if not isinstance(name, str) or not isinstance(output, str):
+        raise ModelError(f"a state's name and output must be strings: {entry!r}")
+    sizes_fit = isinstance(shape, list) and all(type(n) is int and 0 < n <= 1_000_000 for n in shape)
+    if not sizes_fit:
+        raise ModelError(f"the shape of state {name!r} must be a list of positive integers, is {shape!r}")
+    return StateTensor(name, output, tuple(shape))

@@ -1,0 +1,1 @@
+"""The networks in torch, one file each, all with the interface of interface.py."""

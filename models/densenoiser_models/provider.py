@@ -1,0 +1,108 @@
+"""Where a model runs: the CPU or CUDA, chosen by name or by timing both against the deadline."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+import onnxruntime as ort
+
+from .errors import ModelError
+from .model_file import MASK_OUTPUT, SPECTRUM_INPUT, ModelFile
+
+log = logging.getLogger(__name__)
+
+PROVIDERS = ("auto", "cpu", "cuda")
+_ORT_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_TRIAL_FRAMES = 200
+
+
+def available_providers() -> tuple[str, ...]:
+    """Those of "cpu" and "cuda" that the installed ONNX Runtime was built with; CUDA may still fail to load."""
+    built = set(ort.get_available_providers())
+    return tuple(name for name, ort_name in _ORT_NAMES.items() if ort_name in built)
+
+
+def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession, str]:
+    """A session for ``model`` and the provider it really runs on, "cpu" or "cuda".
+
+    "cuda" and "auto" fall back to the CPU with one log line. ModelError if the graph cannot run or does not fit its sidecar.
+    """
+    if provider not in PROVIDERS:
+        raise ModelError(f"unknown provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
+    if provider == "cpu":
+        return _open(model, "cpu"), "cpu"
+    try:
+        cuda = _open_cuda(model)
+    except ModelError as error:
+        level = logging.WARNING if provider == "cuda" else logging.INFO
+        log.log(level, "CUDA cannot be used (%s); running on the CPU", error)
+        return _open(model, "cpu"), "cpu"
+    if provider == "cuda":
+        return cuda, "cuda"
+    cpu = _open(model, "cpu")
+    seconds = {"cpu": _p99_seconds(cpu, model), "cuda": _p99_seconds(cuda, model)}
+    best = min(seconds, key=seconds.__getitem__)
+    log.info(
+        "p99 of a frame: %.2f ms on the CPU, %.2f ms on CUDA; taking %s", seconds["cpu"] * 1e3, seconds["cuda"] * 1e3, best
+    )
+    return (cpu, "cpu") if best == "cpu" else (cuda, "cuda")
+
+
+def _open_cuda(model: ModelFile) -> ort.InferenceSession:
+    if "cuda" not in available_providers():
+        raise ModelError("this ONNX Runtime has no CUDA; install onnxruntime-gpu in place of onnxruntime")
+    session = _open(model, "cuda")
+    if _ORT_NAMES["cuda"] not in session.get_providers():
+        raise ModelError("the CUDA libraries or the driver did not load")
+    _p99_seconds(session, model, frames=1)
+    return session
+
+
+def _open(model: ModelFile, provider: str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    providers = [_ORT_NAMES[provider]] if provider == "cpu" else [_ORT_NAMES[provider], _ORT_NAMES["cpu"]]
+    try:
+        session = ort.InferenceSession(model.graph, options, providers=providers)
+    except Exception as error:  # onnxruntime raises many unrelated types; this is its boundary
+        raise ModelError(f"ONNX Runtime cannot load {model.path}: {error}") from error
+    _check_signature(session, model)
+    return session
+
+
+def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
+    """Inputs and outputs of the graph against the sidecar: names, shapes and float32."""
+    shape = list(model.spectrum_shape)
+    wanted_inputs = {SPECTRUM_INPUT: shape} | {s.name: list(s.shape) for s in model.states}
+    wanted_outputs = {MASK_OUTPUT: shape} | {s.output: list(s.shape) for s in model.states}
+    for kind, nodes, wanted in (
+        ("input", session.get_inputs(), wanted_inputs),
+        ("output", session.get_outputs(), wanted_outputs),
+    ):
+        found = {node.name: node.shape for node in nodes}
+        if found != wanted:
+            raise ModelError(f"{model.path}: the graph's {kind}s are {found}, its sidecar says {wanted}")
+        for node in nodes:
+            if node.type != "tensor(float)":
+                raise ModelError(f"{model.path}: {kind} {node.name!r} is {node.type}, must be float32")
+
+
+def _p99_seconds(session: ort.InferenceSession, model: ModelFile, frames: int = _TRIAL_FRAMES) -> float:
+    feeds = {SPECTRUM_INPUT: np.zeros(model.spectrum_shape, np.float32)}
+    feeds |= {s.name: np.zeros(s.shape, np.float32) for s in model.states}
+    seconds = []
+    for _ in range(frames):
+        start = time.perf_counter()
+        try:
+            session.run(None, feeds)
+        except Exception as error:  # as in _open
+            raise ModelError(f"a trial run failed: {error}") from error
+        seconds.append(time.perf_counter() - start)
+    return float(np.percentile(seconds, 99))

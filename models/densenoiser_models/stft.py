@@ -1,0 +1,89 @@
+"""Streaming analysis and synthesis: frames of samples to spectra and back, without an allocation per frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frame import FrameSpec
+
+Samples = NDArray[np.float32]
+Spectrum = NDArray[np.complex64]
+
+
+def _periodic_hann(length: int) -> NDArray[np.float64]:
+    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
+
+
+def analysis_window(spec: FrameSpec) -> Samples:
+    """Asymmetric analysis window, shape (fft_size,), float32.
+
+    A long rising half of a square-root Hann, then a short falling one (Mauler and Martin, EUSIPCO 2007, eq. 10-11).
+    """
+    rise = spec.fft_size - spec.hop
+    rising = np.sqrt(_periodic_hann(2 * rise)[:rise])
+    falling = np.sqrt(_periodic_hann(2 * spec.hop)[spec.hop :])
+    return np.concatenate([rising, falling]).astype(np.float32)
+
+
+def synthesis_window(spec: FrameSpec) -> Samples:
+    """Window of the last ``synthesis_window`` samples, shape (synthesis_window,), float32.
+
+    Its product with the analysis window is a periodic Hann of that length, which overlap-adds to one at half overlap.
+    """
+    analysis = analysis_window(spec).astype(np.float64)[-spec.synthesis_window :]
+    product = _periodic_hann(spec.synthesis_window)
+    window = np.zeros_like(product)
+    np.divide(product, analysis, out=window, where=analysis > 0)
+    return window.astype(np.float32)
+
+
+class Analysis:
+    """Frames in, spectra out. Owned by one thread."""
+
+    def __init__(self, spec: FrameSpec) -> None:
+        self.spec = spec
+        self._window = analysis_window(spec)
+        self._past = np.zeros(spec.fft_size, np.float32)
+        self._windowed = np.zeros(spec.fft_size, np.float32)
+        self._spectrum = np.zeros(spec.bins, np.complex64)
+
+    def process(self, frame: Samples) -> Spectrum:
+        """One frame, shape (hop,), to the spectrum of the last ``fft_size`` samples, shape (bins,), valid until the next call."""
+        hop = self.spec.hop
+        self._past[:-hop] = self._past[hop:]
+        self._past[-hop:] = frame
+        np.multiply(self._past, self._window, out=self._windowed)
+        np.fft.rfft(self._windowed, out=self._spectrum)
+        return self._spectrum
+
+    def reset(self) -> None:
+        """Forget the past: the next frame follows silence."""
+        self._past[:] = 0.0
+
+
+class Synthesis:
+    """Spectra in, frames out. Owned by one thread."""
+
+    def __init__(self, spec: FrameSpec) -> None:
+        self.spec = spec
+        self._window = synthesis_window(spec)
+        self._samples = np.zeros(spec.fft_size, np.float32)
+        self._sum = np.zeros(spec.synthesis_window, np.float32)
+        self._frame = np.zeros(spec.hop, np.float32)
+
+    def process(self, spectrum: Spectrum) -> Samples:
+        """One spectrum, shape (bins,), to the next finished frame, shape (hop,), valid until the next call."""
+        hop = self.spec.hop
+        np.fft.irfft(spectrum, n=self.spec.fft_size, out=self._samples)
+        recent = self._samples[-self.spec.synthesis_window :]
+        np.multiply(recent, self._window, out=recent)
+        np.add(self._sum, recent, out=self._sum)
+        self._frame[:] = self._sum[:hop]
+        self._sum[:-hop] = self._sum[hop:]
+        self._sum[-hop:] = 0.0
+        return self._frame
+
+    def reset(self) -> None:
+        """Forget the overlap: the next frame follows silence."""
+        self._sum[:] = 0.0

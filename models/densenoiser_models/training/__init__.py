@@ -1,0 +1,1 @@
+"""From folders of speech and noise to an exported model."""

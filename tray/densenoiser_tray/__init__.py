@@ -1,0 +1,1 @@
+"""The tray icon. Knows the daemon by its D-Bus names only."""
