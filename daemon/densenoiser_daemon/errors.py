@@ -1,0 +1,51 @@
+"""Errors a user can act on. Each knows its exit code; its message names the thing and the way out."""
+
+from __future__ import annotations
+
+
+class DensenoiserError(Exception):
+    """The root: something went wrong that the user should read about."""
+
+    exit_code = 1
+
+
+class AlreadyRunningError(DensenoiserError):
+    """Another daemon serves this session."""
+
+    exit_code = 1
+
+
+class UsageError(DensenoiserError):
+    """The arguments make no sense together."""
+
+    exit_code = 2
+
+
+class BackendError(DensenoiserError):
+    """No sound server answers, or it refused."""
+
+    exit_code = 3
+
+
+class DeviceError(DensenoiserError):
+    """The microphone or output is unknown, busy or denied."""
+
+    exit_code = 4
+
+
+class UnusableModelError(DensenoiserError):
+    """The model cannot be used."""
+
+    exit_code = 5
+
+
+class SettingsError(DensenoiserError):
+    """The settings file has a fault; the message names file, line and key."""
+
+    exit_code = 6
+
+
+class NotRunningError(DensenoiserError):
+    """No daemon answers on the bus."""
+
+    exit_code = 7
