@@ -43,7 +43,9 @@ class Analysis:
 
     def __init__(self, spec: FrameSpec) -> None:
         self.spec = spec
-        self._window = analysis_window(spec)
+        # numpy's real transform stays in float32, a third faster and without temporaries, only where its factor is a
+        # float32 too, and it is one only with norm="forward"; the window carries the inverse of that factor.
+        self._window = analysis_window(spec) * np.float32(spec.fft_size)
         self._past = np.zeros(spec.fft_size, np.float32)
         self._windowed = np.zeros(spec.fft_size, np.float32)
         self._spectrum = np.zeros(spec.bins, np.complex64)
@@ -54,7 +56,7 @@ class Analysis:
         self._past[:-hop] = self._past[hop:]
         self._past[-hop:] = frame
         np.multiply(self._past, self._window, out=self._windowed)
-        np.fft.rfft(self._windowed, out=self._spectrum)
+        np.fft.rfft(self._windowed, norm="forward", out=self._spectrum)
         return self._spectrum
 
     def reset(self) -> None:
