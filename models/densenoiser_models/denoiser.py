@@ -38,8 +38,10 @@ class Denoiser(Protocol):
     """At most this much attenuation, dB; 0 passes everything, infinity is the model's own mask."""
 
     def process(self, frame: Samples) -> Samples:
-        """One frame, shape (hop,), float32, finite, to one frame, valid until the next call. Never raises on a fault of the
-        model: from then on frames pass through at the same latency, and ``fault`` says why.
+        """One frame, shape (hop,), float32, finite, to one frame, valid until the next call.
+
+        Never raises on a fault of the model: from then on frames pass through at the same latency, and ``fault`` says
+        why.
         """
         ...
 
@@ -52,13 +54,14 @@ def mask_floor(strength_db: float) -> float:
     """The share of the input that always passes, linear: 10^(-strength/20). ValueError below 0 dB or for NaN."""
     if not strength_db >= 0:
         raise ValueError(f"strength must be 0 dB or more, is {strength_db}")
-    return 10.0 ** (-strength_db / 20.0)
+    return math.pow(10.0, -strength_db / 20.0)
 
 
 class OnnxDenoiser:
     """A model run frame by frame in ONNX Runtime, its state kept in tensors bound once.
 
-    Two bindings are used in turn: what one frame writes as state, the next reads; no tensor is copied or allocated per frame.
+    Two bindings are used in turn: what one frame writes as state, the next reads; no tensor is copied or allocated per
+    frame.
     """
 
     def __init__(self, model: ModelFile, provider: str = "auto", strength_db: float = FULL_STRENGTH) -> None:
@@ -122,7 +125,7 @@ class OnnxDenoiser:
         self._spectrum[:] = spectrum
         try:
             self._session.run_with_iobinding(self._bindings[self._turn])
-        except Exception as error:  # noqa: BLE001  (onnxruntime raises many unrelated types; this is its boundary)
+        except Exception as error:  # onnxruntime raises many unrelated types; this is its boundary
             self._fault = f"the model failed: {error}"
             return self._synthesis.process(spectrum)
         self._turn ^= 1

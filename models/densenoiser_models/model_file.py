@@ -30,7 +30,10 @@ class StateTensor:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model whose bytes match its sidecar. ``graph`` is the ONNX file itself, so that later changes on disk do no harm."""
+    """A model whose bytes match its sidecar.
+
+    ``graph`` is the ONNX file itself, so that later changes on disk do no harm.
+    """
 
     name: str
     path: Path
@@ -73,9 +76,14 @@ def find_model(name_or_path: str) -> Path:
     known = list_models()
     if name_or_path in known:
         return known[name_or_path]
-    path = Path(name_or_path).expanduser()
-    if path.suffix == ".onnx" or "/" in name_or_path:
-        if path.is_file():
+    if name_or_path.endswith(".onnx") or "/" in name_or_path:
+        path = Path(name_or_path)
+        try:
+            path = path.expanduser()
+            found = path.is_file()
+        except (OSError, RuntimeError) as error:  # a name too long, a home that does not exist
+            raise ModelNotFoundError(f"no model file at {path}: {error}") from error
+        if found:
             return path
         raise ModelNotFoundError(f"no model file at {path}")
     near = difflib.get_close_matches(name_or_path, known, n=3, cutoff=0.3) or sorted(known)
@@ -125,6 +133,10 @@ def _parse_sidecar(card: Any) -> tuple[FrameSpec, tuple[StateTensor, ...], str]:
     if not isinstance(entries, list):
         raise ModelError("states must be a list")
     states = tuple(_parse_state(entry) for entry in entries)
+    names = [SPECTRUM_INPUT, *(state.name for state in states)]
+    outputs = [MASK_OUTPUT, *(state.output for state in states)]
+    if len({*names}) < len(names) or len({*outputs}) < len(outputs):
+        raise ModelError(f"two tensors share a name: inputs {names}, outputs {outputs}")
     return FrameSpec.from_dict(card.get("frame", {})), states, sha256
 
 

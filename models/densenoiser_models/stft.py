@@ -51,12 +51,15 @@ class Analysis:
         self._spectrum = np.zeros(spec.bins, np.complex64)
 
     def process(self, frame: Samples) -> Spectrum:
-        """One frame, shape (hop,), to the spectrum of the last ``fft_size`` samples, shape (bins,), valid until the next call."""
+        """One frame, shape (hop,), to the spectrum of the last ``fft_size`` samples, shape (bins,).
+
+        Valid until the next call.
+        """
         hop = self.spec.hop
         self._past[:-hop] = self._past[hop:]
         self._past[-hop:] = frame
         np.multiply(self._past, self._window, out=self._windowed)
-        np.fft.rfft(self._windowed, norm="forward", out=self._spectrum)
+        np.fft.rfft(self._windowed, norm="forward", out=self._spectrum)  # type: ignore[arg-type]  # stubs know only float64
         return self._spectrum
 
     def reset(self) -> None:
@@ -77,7 +80,7 @@ class Synthesis:
     def process(self, spectrum: Spectrum) -> Samples:
         """One spectrum, shape (bins,), to the next finished frame, shape (hop,), valid until the next call."""
         hop = self.spec.hop
-        np.fft.irfft(spectrum, n=self.spec.fft_size, out=self._samples)
+        np.fft.irfft(spectrum, n=self.spec.fft_size, out=self._samples)  # type: ignore[arg-type]  # as in Analysis
         recent = self._samples[-self.spec.synthesis_window :]
         np.multiply(recent, self._window, out=recent)
         np.add(self._sum, recent, out=self._sum)

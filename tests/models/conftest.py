@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile, load_model
-from onnx import TensorProto, helper, numpy_helper
 
 MakeModel = Callable[..., ModelFile]
 
@@ -23,8 +24,8 @@ STATE_SHAPE = (1, 4)
 def tiny_graph(spec: FrameSpec, gain: float, memory: float, nan_above: float, fail_above: float) -> bytes:
     """A graph with one state: a leaky mean of the spectrum's magnitude steers the mask.
 
-    next = memory * state + (1 - memory) * mean|spectrum|, shape (1, 4); mask = gain / (1 + mean(next)) + 0j in every bin.
-    A spectrum whose largest value exceeds ``nan_above`` makes the mask NaN; one above ``fail_above`` makes the run raise.
+    next = memory * state + (1 - memory) * mean|spectrum|, shape (1, 4); mask = gain / (1 + mean(next)) + 0j in every
+    bin. A spectrum with a value above ``nan_above`` makes the mask NaN; one above ``fail_above`` makes the run raise.
     """
     real_unit = np.zeros((1, spec.bins, 2), np.float32)
     real_unit[..., 0] = 1.0

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from densenoiser_models.errors import ModelError
-from densenoiser_models.frame import FrameSpec
 from hypothesis import given
 from hypothesis import strategies as st
+
+from densenoiser_models.errors import ModelError
+from densenoiser_models.frame import FrameSpec
 
 
 def test_default_spec_is_the_products_promise() -> None:
