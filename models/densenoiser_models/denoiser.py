@@ -57,6 +57,19 @@ def mask_floor(strength_db: float) -> float:
     return math.pow(10.0, -strength_db / 20.0)
 
 
+def parse_strength(text: str) -> float:
+    """What people type, "full" or a number of decibels ("12", "12 dB"), as ``strength_db``; ValueError otherwise."""
+    word = text.strip().lower()
+    if word == "full":
+        return FULL_STRENGTH
+    try:
+        strength_db = float(word.removesuffix("db"))
+        mask_floor(strength_db)
+    except ValueError as error:
+        raise ValueError(f'strength must be "full" or a number of dB from 0 up, is {text!r}') from error
+    return strength_db
+
+
 class OnnxDenoiser:
     """A model run frame by frame in ONNX Runtime, its state kept in tensors bound once.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from densenoiser_models.denoiser import FULL_STRENGTH, Bypass, Denoiser, OnnxDenoiser, mask_floor
+from densenoiser_models.denoiser import FULL_STRENGTH, Bypass, Denoiser, OnnxDenoiser, mask_floor, parse_strength
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile
 from densenoiser_models.stft import Analysis, Samples
@@ -23,8 +23,7 @@ HOP = FrameSpec().hop
 
 def through(denoiser: Denoiser, audio: Samples) -> Samples:
     frames: list[Samples] = [denoiser.process(frame).copy() for frame in audio.reshape(-1, denoiser.spec.hop)]
-    joined: Samples = np.concatenate(frames)
-    return joined
+    return np.concatenate(frames)
 
 
 def noise(frames: int, seed: int = 0, level: float = 0.1) -> Samples:
@@ -32,7 +31,8 @@ def noise(frames: int, seed: int = 0, level: float = 0.1) -> Samples:
 
 
 def sine(frames: int, frequency: float = 440.0, level: float = 0.5) -> Samples:
-    return (level * np.sin(2 * np.pi * frequency / 48_000 * np.arange(frames * HOP))).astype(np.float32)
+    phase = 2 * np.pi * frequency / 48_000 * np.arange(frames * HOP)
+    return np.asarray(level * np.sin(phase), np.float32)
 
 
 @pytest.fixture(params=["onnx", "bypass"])
@@ -158,6 +158,17 @@ def test_impossible_strength_is_refused_and_changes_nothing(make_model: MakeMode
         denoiser.strength_db = strength_db
     assert denoiser.strength_db == 6.0
     assert mask_floor(0.0) == 1.0
+
+
+@pytest.mark.parametrize(("text", "strength_db"), [("full", math.inf), ("0", 0.0), ("12 dB", 12.0), (" 7.5dB ", 7.5)])
+def test_strength_is_read_as_people_type_it(text: str, strength_db: float) -> None:
+    assert parse_strength(text) == strength_db
+
+
+@pytest.mark.parametrize("text", ["", "loud", "-3", "nan", "12 dBFS"])
+def test_strength_that_is_none_says_what_is(text: str) -> None:
+    with pytest.raises(ValueError, match=r'"full" or a number of dB'):
+        parse_strength(text)
 
 
 def largest_step(audio: Samples) -> float:
