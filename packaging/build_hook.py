@@ -1,0 +1,23 @@
+"""Compiles the translations whenever a wheel or an editable install is built."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Runs ``catalogue.py compile`` first; the ``artifacts`` pattern of pyproject.toml takes the results into the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """``version`` is "standard" or "editable"; both need the compiled files in the tree."""
+        path = Path(self.root) / "packaging" / "catalogue.py"
+        spec = importlib.util.spec_from_file_location("catalogue", path)
+        assert spec is not None
+        assert spec.loader is not None
+        catalogue = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(catalogue)
+        catalogue.compile_catalogues()

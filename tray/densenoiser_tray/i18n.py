@@ -1,0 +1,14 @@
+"""Translations: the package's catalogue, bound for the whole process so that argparse speaks the user's language too."""
+
+from __future__ import annotations
+
+import gettext
+from pathlib import Path
+
+DOMAIN = "densenoiser"
+
+gettext.bindtextdomain(DOMAIN, str(Path(__file__).with_name("locale")))
+gettext.textdomain(DOMAIN)
+
+_ = gettext.gettext
+ngettext = gettext.ngettext
