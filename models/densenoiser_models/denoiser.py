@@ -6,11 +6,10 @@ import math
 from typing import Protocol
 
 import numpy as np
-import onnxruntime as ort
 
 from .frame import FrameSpec
-from .model_file import MASK_OUTPUT, SPECTRUM_INPUT, ModelFile
-from .provider import open_session
+from .mask_graph import MaskGraph
+from .model_file import ModelFile
 from .stft import Analysis, Samples, Synthesis
 
 FULL_STRENGTH = math.inf
@@ -71,40 +70,23 @@ def parse_strength(text: str) -> float:
 
 
 class OnnxDenoiser:
-    """A model run frame by frame in ONNX Runtime, its state kept in tensors bound once.
-
-    Two bindings are used in turn: what one frame writes as state, the next reads; no tensor is copied or allocated per
-    frame.
-    """
+    """A model between analysis and synthesis, its mask limited to ``strength_db``."""
 
     def __init__(self, model: ModelFile, provider: str = "auto", strength_db: float = FULL_STRENGTH) -> None:
         """Raises ModelError if the graph does not fit its sidecar or cannot run."""
         self.model = model
-        self._session, self.provider = open_session(model, provider)
+        self._graph = MaskGraph(model, provider)
         self._analysis = Analysis(model.spec)
         self._synthesis = Synthesis(model.spec)
-        self._spectrum = np.zeros(model.spec.bins, np.complex64)
-        self._mask = np.zeros(model.spec.bins, np.complex64)
         self._clean = np.zeros(model.spec.bins, np.complex64)
-        self._states = [
-            [ort.OrtValue.ortvalue_from_numpy(np.zeros(s.shape, np.float32), self.provider, 0) for s in model.states]
-            for _ in range(2)
-        ]
-        self._bindings = [self._bind(self._states[0], self._states[1]), self._bind(self._states[1], self._states[0])]
-        self._turn = 0
-        self._model_ran = True
+        self._graph_is_fresh = True
         self._fault: str | None = None
         self.strength_db = strength_db
 
-    def _bind(self, states: list[ort.OrtValue], next_states: list[ort.OrtValue]) -> ort.IOBinding:
-        binding = self._session.io_binding()
-        shape = self.model.spectrum_shape
-        binding.bind_input(SPECTRUM_INPUT, "cpu", 0, np.float32, shape, self._spectrum.ctypes.data)
-        binding.bind_output(MASK_OUTPUT, "cpu", 0, np.float32, shape, self._mask.ctypes.data)
-        for tensor, state, next_state in zip(self.model.states, states, next_states, strict=True):
-            binding.bind_ortvalue_input(tensor.name, state)
-            binding.bind_ortvalue_output(tensor.output, next_state)
-        return binding
+    @property
+    def provider(self) -> str:
+        """Where the model runs: "cpu" or "cuda"."""
+        return self._graph.provider
 
     @property
     def spec(self) -> FrameSpec:
@@ -130,37 +112,32 @@ class OnnxDenoiser:
     def process(self, frame: Samples) -> Samples:
         spectrum = self._analysis.process(frame)
         if self._fault is not None or self._floor >= 1.0:
-            self._model_ran = False
+            if not self._graph_is_fresh:
+                # What it knows would be old by the time it runs again.
+                self._graph.reset()
+                self._graph_is_fresh = True
             return self._synthesis.process(spectrum)
-        if not self._model_ran:
-            self._clear_states()
-            self._model_ran = True
-        self._spectrum[:] = spectrum
+        self._graph_is_fresh = False
         try:
-            self._session.run_with_iobinding(self._bindings[self._turn])
+            mask = self._graph.process(spectrum)
         except Exception as error:  # onnxruntime raises many unrelated types; this is its boundary
             self._fault = f"the model failed: {error}"
             return self._synthesis.process(spectrum)
-        self._turn ^= 1
-        if not math.isfinite(np.vdot(self._mask, self._mask).real):
+        if not math.isfinite(np.vdot(mask, mask).real):
             self._fault = "the model's output is not finite"
             return self._synthesis.process(spectrum)
         if self._floor > 0.0:
-            np.multiply(self._mask, np.float32(1.0) - self._floor, out=self._mask)
-            np.add(self._mask, self._floor, out=self._mask)
-        np.multiply(spectrum, self._mask, out=self._clean)
+            np.multiply(mask, np.float32(1.0) - self._floor, out=mask)
+            np.add(mask, self._floor, out=mask)
+        np.multiply(spectrum, mask, out=self._clean)
         return self._synthesis.process(self._clean)
 
     def reset(self) -> None:
         self._analysis.reset()
         self._synthesis.reset()
-        self._clear_states()
+        self._graph.reset()
+        self._graph_is_fresh = True
         self._fault = None
-
-    def _clear_states(self) -> None:
-        for states in self._states:
-            for tensor, state in zip(self.model.states, states, strict=True):
-                state.update_inplace(np.zeros(tensor.shape, np.float32))
 
 
 class Bypass:
