@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from ..audio.api import Microphone
 from ..settings import Settings
 from ..status import Status
 
-
-@dataclass(frozen=True, slots=True)
-class Microphone:
-    """A real source that can be filtered."""
-
-    name: str
-    description: str
-    sample_rate: int
-    index: int
-    is_default: bool
+__all__ = ["Controls", "Microphone"]
 
 
 class Controls(Protocol):
-    """Every method may be called from any thread and returns at once, ``microphones`` within a round trip to the server."""
+    """Every method may be called from any thread and returns at once."""
 
     @property
     def settings(self) -> Settings:
@@ -37,8 +28,9 @@ class Controls(Protocol):
         """The newest snapshot."""
         ...
 
+    @property
     def microphones(self) -> tuple[Microphone, ...]:
-        """The real sources, the virtual one and monitors left out. BackendError while no server answers."""
+        """The real sources, the virtual one and monitors left out; empty while no server answers."""
         ...
 
     def quit(self) -> None:

@@ -1,0 +1,98 @@
+"""What the engine asks of an audio system. One implementation a system: ``pulse.py``, ``portaudio.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from densenoiser_models.stft import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Microphone:
+    """A real source that can be filtered."""
+
+    name: str
+    description: str
+    sample_rate: int
+    index: int
+    is_default: bool
+
+
+class AudioBackend(Protocol):
+    """An audio system with a microphone to take from and a virtual microphone to feed.
+
+    Owned by the worker thread, which alone calls it, but for ``wake``. Samples are mono float32 at the engine's rate.
+    Every method raises BackendError once the system is gone; the engine then closes this one and connects a new one.
+    """
+
+    def connect(self) -> None:
+        """Reach the system and make the virtual microphone exist, adopting one that a crash left. BackendError."""
+        ...
+
+    def close(self) -> None:
+        """Remove the virtual microphone and let go of everything. Never raises; may be called twice."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """Kind and version of the system, as it names itself."""
+        ...
+
+    @property
+    def microphones(self) -> tuple[Microphone, ...]:
+        """The real sources now."""
+        ...
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Names of the applications that record from the virtual microphone now."""
+        ...
+
+    def choose(self, wanted: str) -> Microphone | None:
+        """The source to take for the setting ``wanted`` (a name or "auto"), or None while there is none."""
+        ...
+
+    def start(self, microphone: Microphone) -> None:
+        """Open the microphone and begin to feed the virtual one. DeviceError if it is refused at once."""
+        ...
+
+    def stop(self) -> None:
+        """Release the microphone; applications hear silence."""
+        ...
+
+    @property
+    def capture_fault(self) -> str | None:
+        """Why the open microphone ended by itself (unplugged, refused), or None."""
+        ...
+
+    def wait(self, timeout: float | None) -> None:
+        """Sleep until something happened: samples, a change of listeners or microphones, ``wake``, or ``timeout`` s."""
+        ...
+
+    def wake(self) -> None:
+        """End a ``wait`` early. From any thread."""
+        ...
+
+    def read(self) -> Samples | None:
+        """The next captured block of any length, valid until the next call, or None if there is none yet."""
+        ...
+
+    def write(self, samples: Samples) -> None:
+        """Queue samples for the virtual microphone."""
+        ...
+
+    @property
+    def capture_latency(self) -> float:
+        """Age of the newest samples that ``read`` can give, s."""
+        ...
+
+    @property
+    def playback_latency(self) -> float | None:
+        """Time until a sample written now is heard, s; None while the system does not know it yet."""
+        ...
+
+    @property
+    def xruns(self) -> int:
+        """Underruns of the playback and overruns of the capture since ``connect``."""
+        ...

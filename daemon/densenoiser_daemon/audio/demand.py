@@ -1,0 +1,38 @@
+"""Who is listening: which of the server's recording streams count as an application using the virtual microphone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+_METER_APPLICATIONS = frozenset({"org.PulseAudio.pavucontrol", "org.kde.plasma-pa", "org.gnome.VolumeControl"})
+
+
+class SourceOutput(Protocol):
+    """The fields of pulsectl's PulseSourceOutputInfo that matter here."""
+
+    source: int
+    corked: int
+    resample_method: str | None
+    proplist: Mapping[str, str]
+    name: str
+
+
+def listeners(outputs: Iterable[SourceOutput], source_index: int) -> tuple[str, ...]:
+    """Names of the applications that record from the source, sorted; paused streams and level meters do not count."""
+    return tuple(
+        sorted(_name(o) for o in outputs if o.source == source_index and not o.corked and not _is_level_meter(o))
+    )
+
+
+def _is_level_meter(output: SourceOutput) -> bool:
+    return (
+        output.resample_method == "peaks"
+        or output.proplist.get("application.id") in _METER_APPLICATIONS
+        or output.proplist.get("stream.monitor") == "true"
+    )
+
+
+def _name(output: SourceOutput) -> str:
+    properties = output.proplist
+    return properties.get("application.name") or properties.get("application.process.binary") or output.name

@@ -1,0 +1,103 @@
+"""Two clocks, one delay: the microphone's clock fills the playback queue, the virtual sink's empties it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from densenoiser_models.stft import Samples
+
+MAX_CORRECTION = 4
+"""Most samples that one quiet frame gives or takes."""
+WINDOW_SECONDS = 3.0
+"""Over how long the low-water mark is taken."""
+SETTLING_SECONDS = 0.5
+"""Right after a stream starts neither underruns nor levels mean anything yet."""
+CALM_SECONDS = 30.0
+"""After so long without an underrun the target sinks by 1 ms."""
+QUIET_RMS = 10 ** (-50 / 20)
+"""Frames below this level take the full correction; louder ones a single sample, 0.2 % of a hop, which is inaudible."""
+
+
+class DriftController:
+    """Decides how many samples each frame should lose or gain, to hold the queue's low-water mark at its target.
+
+    The low-water mark over some seconds, not the mean, is what guards against underruns: servers deliver in blocks that
+    are no multiple of a frame, so the level swings by a frame with a period of seconds, and bursts raise the mean but not
+    the danger. The target rises with each underrun and sinks back when there have been none.
+    """
+
+    def __init__(self, rate: int, hop: int, target: float, ceiling: float) -> None:
+        """``target`` and ``ceiling`` of the playback latency just before a frame is queued, s."""
+        self._rate = rate
+        self._hop = hop
+        self._base = target
+        self._ceiling = ceiling
+        self._frames_per_second = rate / hop
+        self._low_water: deque[float] = deque(maxlen=round(WINDOW_SECONDS * self._frames_per_second))
+        self._frames = 0
+        self._last_underrun = 0
+        self._correcting = False
+        self.target = target
+
+    def note_underrun(self) -> None:
+        """The queue ran empty: keep more in it, within the ceiling. Not while the streams are still settling."""
+        if self._frames > SETTLING_SECONDS * self._frames_per_second:
+            self.target = min(self.target + 0.003, self._ceiling / 2)
+        self._last_underrun = self._frames
+        self._low_water.clear()
+
+    def reset(self) -> None:
+        """A new stream: forget what was measured, keep the target."""
+        self._low_water.clear()
+        self._frames = self._last_underrun = 0
+        self._correcting = False
+
+    def correction(self, latency: float, rms: float) -> int:
+        """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
+        self._frames += 1
+        if self._frames - self._last_underrun >= CALM_SECONDS * self._frames_per_second and self.target > self._base:
+            self.target = max(self._base, self.target - 0.001)
+            self._last_underrun = self._frames
+        if self._frames < SETTLING_SECONDS * self._frames_per_second:
+            return 0
+        self._low_water.append(latency)
+        excess = (min(self._low_water) - self.target) * self._rate
+        if excess > 0 and len(self._low_water) < (self._low_water.maxlen or 0):
+            return 0
+        dead_band = self._rate * (0.0002 if self._correcting else 0.002)
+        self._correcting = abs(excess) > dead_band
+        if not self._correcting:
+            return 0
+        step = min(MAX_CORRECTION if rms < QUIET_RMS else 1, max(1, round(abs(excess))))
+        lost = step if excess > 0 else -step
+        # The correction shows in every measurement after it; the earlier ones are shifted to agree.
+        self._low_water = deque((value - lost / self._rate for value in self._low_water), self._low_water.maxlen)
+        return lost
+
+    def frames_to_drop(self, latency: float, waiting: int) -> int:
+        """How many of the ``waiting`` captured frames to throw away, oldest first, so that the queue stays under its ceiling."""
+        hop_seconds = self._hop / self._rate
+        if latency + (waiting - 1) * hop_seconds <= self._ceiling:
+            return 0
+        keep = int(max(0.0, self.target + hop_seconds - latency) / hop_seconds) + 1
+        return max(0, waiting - keep)
+
+
+def stretch(frame: Samples, lost: int) -> Samples:
+    """The frame with ``lost`` samples less (more if negative), shape (hop - lost,), its first and last sample kept.
+
+    A linear cross-fade over the whole frame between it and itself shifted by ``lost``; for one sample this is linear
+    interpolation.
+    """
+    if lost == 0:
+        return frame
+    length = len(frame) - lost
+    fade = np.linspace(0.0, 1.0, length, dtype=np.float32)
+    if lost > 0:
+        early, late = frame[:length], frame[lost:]
+    else:
+        early = np.concatenate([frame, np.full(-lost, frame[-1], np.float32)])
+        late = np.concatenate([np.full(-lost, frame[0], np.float32), frame])
+    return np.asarray(early + fade * (late - early), np.float32)

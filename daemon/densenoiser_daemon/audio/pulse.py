@@ -1,0 +1,169 @@
+"""The backend for PulseAudio and PipeWire (through pipewire-pulse): one connection, one main loop, one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pulsectl
+from pulsectl._pulsectl import LibPulse
+
+from densenoiser_models.stft import Samples
+
+from ..errors import BackendError
+from . import choice, demand
+from .api import Microphone
+from .libpulse import MainLoop, PlaybackStream, RecordStream
+from .virtual_source import SINK_NAME, SOURCE_NAME, VirtualSource
+
+log = logging.getLogger(__name__)
+
+PLAYBACK_TARGET_SECONDS = 0.020
+_NO_MONITOR = 2**32 - 1
+_PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallError)
+
+
+class PulseBackend:
+    """AudioBackend on libpulse."""
+
+    def __init__(self, rate: int, fragment: int) -> None:
+        """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time."""
+        self._rate = rate
+        self._fragment = fragment
+        self._pulse: pulsectl.Pulse | None = None
+        self._loop: MainLoop | None = None
+        self._virtual: VirtualSource | None = None
+        self._record: RecordStream | None = None
+        self._playback: PlaybackStream | None = None
+        self._microphones: tuple[Microphone, ...] = ()
+        self._listeners: tuple[str, ...] = ()
+        self._remembered: str | None = None
+        self._stale: set[str] = set()
+        self._closed_xruns = 0
+        self.server = ""
+
+    def connect(self) -> None:
+        pulse = pulsectl.Pulse("DenseNoiser", connect=False)
+        self._pulse = pulse
+        with _lost_connection_is_backend_error():
+            pulse.connect()
+            info = pulse.server_info()
+            self.server = f"{info.server_name} {info.server_version}"
+            self._loop = MainLoop(pulse)
+            self._virtual = VirtualSource(pulse, self._rate)
+            pulse.event_mask_set("source", "source_output", "server")
+            pulse.event_callback_set(self._on_event)
+            self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, round(PLAYBACK_TARGET_SECONDS * self._rate))
+            self._refresh({"source", "source_output"})
+
+    def close(self) -> None:
+        pulse, self._pulse = self._pulse, None
+        if pulse is None:
+            return
+        with suppress(BackendError, *_PULSE_ERRORS):
+            self.stop()
+        if self._playback is not None:
+            self._closed_xruns += self._playback.xruns
+            self._playback.close()
+            self._playback = None
+        if self._virtual is not None and pulse.connected:
+            with suppress(*_PULSE_ERRORS):
+                self._virtual.remove()
+        self._virtual, self._loop = None, None
+        pulse.close()
+
+    @property
+    def microphones(self) -> tuple[Microphone, ...]:
+        return self._microphones
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        return self._listeners
+
+    def choose(self, wanted: str) -> Microphone | None:
+        microphone = choice.choose(wanted, self._microphones, self._remembered)
+        if microphone is not None:
+            self._remembered = microphone.name
+        return microphone
+
+    def start(self, microphone: Microphone) -> None:
+        assert self._pulse is not None
+        assert self._playback is not None
+        self._playback.cork(False)
+        self._record = RecordStream(self._pulse, microphone.name, self._rate, self._fragment)
+
+    def stop(self) -> None:
+        record, self._record = self._record, None
+        if record is not None:
+            self._closed_xruns += record.xruns
+            record.close()
+        if self._playback is not None:
+            self._playback.cork(True)
+
+    @property
+    def capture_fault(self) -> str | None:
+        return self._record.fault if self._record is not None else None
+
+    def wait(self, timeout: float | None) -> None:
+        assert self._loop is not None
+        assert self._playback is not None
+        with _lost_connection_is_backend_error():
+            if not self._stale:
+                self._loop.iterate(timeout)
+            stale, self._stale = self._stale, set()
+            if stale:
+                self._refresh(stale)
+        if self._playback.fault is not None:
+            raise BackendError(f"the virtual microphone is gone: {self._playback.fault}")
+
+    def wake(self) -> None:
+        loop = self._loop
+        if loop is not None:
+            loop.wake()
+
+    def read(self) -> Samples | None:
+        return self._record.read() if self._record is not None else None
+
+    def write(self, samples: Samples) -> None:
+        assert self._playback is not None
+        self._playback.write(samples)
+
+    @property
+    def capture_latency(self) -> float:
+        return (self._record.latency if self._record is not None else None) or 0.0
+
+    @property
+    def playback_latency(self) -> float | None:
+        return self._playback.latency if self._playback is not None else None
+
+    @property
+    def xruns(self) -> int:
+        return self._closed_xruns + sum(s.xruns for s in (self._record, self._playback) if s is not None)
+
+    def _on_event(self, event: pulsectl.PulseEventInfo) -> None:
+        self._stale.add(str(event.facility._value))
+
+    def _refresh(self, facilities: set[str]) -> None:
+        """Ask the server again for what an event said has changed."""
+        assert self._pulse is not None
+        assert self._virtual is not None
+        if facilities & {"source", "server"}:
+            default = self._pulse.server_info().default_source_name
+            self._microphones = tuple(
+                Microphone(s.name, s.description, s.sample_spec.rate, s.index, s.name == default)
+                for s in self._pulse.source_list()
+                if s.name != SOURCE_NAME and s.monitor_of_sink == _NO_MONITOR
+            )
+        index = self._virtual.source_index()
+        if index is None:
+            raise BackendError("the virtual microphone was removed from the sound server")
+        self._listeners = demand.listeners(self._pulse.source_output_list(), index)
+
+
+@contextmanager
+def _lost_connection_is_backend_error() -> Iterator[None]:
+    try:
+        yield
+    except _PULSE_ERRORS as error:
+        raise BackendError(f"no sound server answers: {error}; start PipeWire or PulseAudio") from error
