@@ -1,4 +1,4 @@
-"""Translations: the package's catalogue, bound for the whole process so that argparse speaks the user's language too."""
+"""Translations: the package's catalogue, bound for the whole process, so that argparse speaks the language too."""
 
 from __future__ import annotations
 

@@ -1,0 +1,137 @@
+"""The menu as data: a pure function from the daemon's status to items. ``main.py`` only draws it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from .i18n import _
+from .status import AUTO, BYPASSED, WAITING_FOR_MICROPHONE, WAITING_FOR_SERVER, Condition, Daemon
+
+STRENGTHS_DB = (6.0, 12.0, 20.0, 30.0)
+
+
+class Do(Enum):
+    """What a click asks for."""
+
+    START = auto()
+    STOP = auto()
+    TOGGLE = auto()
+    MUTE = auto()
+    SET_STRENGTH = auto()
+    SET_MICROPHONE = auto()
+    SET_MODEL = auto()
+    OPEN_MONITOR = auto()
+    START_AT_LOGIN = auto()
+    QUIT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A click, with what was chosen: a strength in dB, a name, or the new position of a switch."""
+
+    do: Do
+    argument: bool | float | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry. Without an action or a submenu it is text only."""
+
+    label: str
+    action: Action | None = None
+    checked: bool | None = None
+    """None: not a switch."""
+    is_radio: bool = False
+    is_default: bool = False
+    """What a left click on the icon does, where the panel lets us see one."""
+    submenu: tuple[Item, ...] = ()
+
+
+SEPARATOR = Item("")
+Menu = tuple[Item, ...]
+
+
+def build(daemon: Daemon, starts_at_login: bool, has_monitor: bool) -> Menu:
+    """The whole menu. ``has_monitor``: there is a terminal to open the monitor in."""
+    monitor = (Item(_("Open monitor"), Action(Do.OPEN_MONITOR)),) if has_monitor and daemon.is_running else ()
+    login = Item(_("Start at login"), Action(Do.START_AT_LOGIN, not starts_at_login), checked=starts_at_login)
+    leave = Item(_("Quit"), Action(Do.QUIT))
+    if not daemon.is_running:
+        start = Item(_("Start DenseNoiser"), Action(Do.START), is_default=True)
+        return Item(headline(daemon)), SEPARATOR, start, SEPARATOR, login, leave
+    return (
+        Item(headline(daemon)),
+        SEPARATOR,
+        Item(_("Remove noise"), Action(Do.TOGGLE), checked=daemon.enabled, is_default=True),
+        Item(_("Mute"), Action(Do.MUTE, not daemon.muted), checked=daemon.muted),
+        Item(_("Strength"), submenu=_strengths(daemon)),
+        Item(_("Microphone"), submenu=_microphones(daemon)),
+        *((Item(_("Model"), submenu=_models(daemon)),) if daemon.models else ()),
+        SEPARATOR,
+        *monitor,
+        login,
+        Item(_("Stop DenseNoiser"), Action(Do.STOP)),
+        leave,
+    )
+
+
+def headline(daemon: Daemon) -> str:
+    """What happens right now, in one line; also the icon's tooltip."""
+    who = ", ".join(daemon.listeners)
+    match daemon.condition:
+        case Condition.ABSENT:
+            return _("DenseNoiser is not running")
+        case Condition.TROUBLE:
+            return _trouble(daemon)
+        case Condition.MUTED:
+            return _("Muted; {apps} hear silence").format(apps=who) if who else _("Muted")
+        case Condition.OFF:
+            return _("Off; {apps} hear the microphone as it is").format(apps=who) if who else _("Off")
+        case Condition.ACTIVE:
+            return _("Removing noise for {apps}").format(apps=who) if who else _("Removing noise")
+        case Condition.IDLE:
+            return _("Ready; nobody is listening")
+
+
+def _trouble(daemon: Daemon) -> str:
+    what = {
+        BYPASSED: _("Noise is not removed"),
+        WAITING_FOR_SERVER: _("Waiting for the sound server"),
+        WAITING_FOR_MICROPHONE: _("Waiting for a microphone"),
+    }[daemon.state]
+    return f"{what}: {daemon.reason}" if daemon.reason else what
+
+
+def strength_label(strength_db: float) -> str:
+    """How a strength is called in the menu."""
+    if math.isinf(strength_db):
+        return _("Full")
+    return _("{strength:g} dB").format(strength=strength_db)
+
+
+def _strengths(daemon: Daemon) -> Menu:
+    offered = sorted({*STRENGTHS_DB, math.inf, daemon.strength_db})
+    return tuple(
+        Item(strength_label(db), Action(Do.SET_STRENGTH, db), checked=db == daemon.strength_db, is_radio=True)
+        for db in offered
+    )
+
+
+def _microphones(daemon: Daemon) -> Menu:
+    default = next((m.description for m in daemon.microphones if m.is_default), "")
+    automatic = _("Automatic ({microphone})").format(microphone=default) if default else _("Automatic")
+    offered = {AUTO: automatic} | {m.name: m.description for m in daemon.microphones}
+    if daemon.microphone not in offered:
+        offered[daemon.microphone] = _("{microphone} (not connected)").format(microphone=daemon.microphone)
+    return tuple(
+        Item(label, Action(Do.SET_MICROPHONE, name), checked=name == daemon.microphone, is_radio=True)
+        for name, label in offered.items()
+    )
+
+
+def _models(daemon: Daemon) -> Menu:
+    return tuple(
+        Item(name, Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True) for name in daemon.models
+    )
