@@ -31,7 +31,9 @@ _MICROPHONE_RETRY_SECONDS = 0.5
 _FAULT_RETRY_SECONDS = 5.0
 _PUBLISH_FRAMES = 10
 _SWAP_FRAMES = 6
-_COLLECT_FRAMES = 1000  # the collector is off while streaming: 37 ms at worst; its young generations take well under 1 ms
+_COLLECT_FRAMES = (
+    1000  # the collector is off while streaming: 37 ms at worst; its young generations take well under 1 ms
+)
 
 
 @dataclass(slots=True)
@@ -57,15 +59,21 @@ class Engine:
         denoiser: Denoiser,
         settings: Settings,
         on_change: Callable[[], None] = lambda: None,
+        model: str = "",
+        provider: str = "",
     ) -> None:
-        """``connect`` makes a backend that is not connected yet; ``on_change`` is called in the worker whenever the state changes."""
+        """``connect`` makes a backend that is not connected yet; ``on_change`` is called in the worker when the state changes.
+
+        ``model`` and ``provider`` name what ``denoiser`` is, for the status.
+        """
         self._connect = connect
         self._denoiser = denoiser
-        self._incoming: Denoiser | None = None
+        self._incoming: tuple[Denoiser, str, str] | None = None
         self._swap_frames = 0
         self._settings = settings
         self._on_change = on_change
-        self._status = Status(algorithmic_latency_ms=denoiser.spec.algorithmic_latency_seconds * 1e3)
+        algorithmic_ms = denoiser.spec.algorithmic_latency_seconds * 1e3
+        self._status = Status(model=model, provider=provider, algorithmic_latency_ms=algorithmic_ms)
         self._backend: AudioBackend | None = None
         self._microphones: tuple[Microphone, ...] = ()
         self._quit = threading.Event()
@@ -102,11 +110,11 @@ class Engine:
         self._settings = settings
         self._wake()
 
-    def use(self, denoiser: Denoiser) -> None:
+    def use(self, denoiser: Denoiser, model: str, provider: str) -> None:
         """Change over to another denoiser of the same spec, with a cross-fade. ValueError if the spec differs."""
         if denoiser.spec != self._denoiser.spec:
             raise ValueError(f"this model works on frames of {denoiser.spec}, the running one on {self._denoiser.spec}")
-        self._incoming = denoiser
+        self._incoming = denoiser, model, provider
         self._wake()
 
     def quit(self) -> None:
@@ -156,6 +164,8 @@ class Engine:
         gc.freeze()
         while not self._quit.is_set():
             self._microphones = backend.microphones
+            if self._incoming is not None and open_microphone is None:
+                self._adopt(*self._incoming)
             microphone = backend.choose(self._settings.microphone)
             fault = backend.capture_fault
             if fault is not None:
@@ -238,7 +248,7 @@ class Engine:
             self._swap(frame)
         self._watch_fault()
         gain = 0.0 if settings.muted else 1.0
-        if gain != self._gain:
+        if gain != self._gain:  # within a frame, so that it does not click
             self._output *= self._gain + (gain - self._gain) * self._ramp
             self._gain = gain
         elif gain == 0.0:
@@ -249,15 +259,20 @@ class Engine:
 
     def _swap(self, frame: Samples) -> None:
         """Run the incoming denoiser beside the old one until its past is filled, then cross-fade within one frame."""
-        incoming = self._incoming
-        assert incoming is not None
+        assert self._incoming is not None
+        incoming, model, provider = self._incoming
         incoming.strength_db = self._denoiser.strength_db
         clean = incoming.process(frame)
         self._swap_frames += 1
         if self._swap_frames < _SWAP_FRAMES:
             return
         self._output += self._ramp * (clean - self._output)
-        self._denoiser, self._incoming, self._swap_frames = incoming, None, 0
+        self._adopt(incoming, model, provider)
+
+    def _adopt(self, denoiser: Denoiser, model: str, provider: str) -> None:
+        self._denoiser, self._incoming, self._swap_frames = denoiser, None, 0
+        self._fault_since = None
+        self._publish(self._status.state, self._status.reason, model=model, provider=provider)
 
     def _watch_fault(self) -> None:
         """Announce a fault of the model once, and give it another chance now and then."""
@@ -267,7 +282,9 @@ class Engine:
         now = time.monotonic()
         if self._fault_since is None:
             self._fault_since = now
-            log.error("%s; passing the microphone through unfiltered, trying again in %.0f s", fault, _FAULT_RETRY_SECONDS)
+            log.error(
+                "%s; passing the microphone through unfiltered, trying again in %.0f s", fault, _FAULT_RETRY_SECONDS
+            )
             self._publish(State.BYPASSED, fault)
         elif now - self._fault_since > _FAULT_RETRY_SECONDS:
             self._fault_since = None
@@ -276,6 +293,8 @@ class Engine:
                 self._publish(State.RUNNING, "")
 
     def _end_stream(self) -> None:
+        if self._incoming is not None:
+            self._adopt(*self._incoming)
         self._reframer.clear()
         self._drift.reset()
         self._denoiser.reset()

@@ -56,7 +56,14 @@ class Client:
             raise BackendError("no recorder found: install pulseaudio-utils")
         program = program or programs[0]
         if program == "parecord":
-            arguments = ["parecord", f"--device={source}", "--raw", "--format=float32le", f"--rate={RATE}", "--channels=1"]
+            arguments = [
+                "parecord",
+                f"--device={source}",
+                "--raw",
+                "--format=float32le",
+                f"--rate={RATE}",
+                "--channels=1",
+            ]
             arguments += ["--latency-msec=10"]
         else:
             arguments = ["pw-record", f"--target={source}", "--format=f32", f"--rate={RATE}", "--channels=1"]

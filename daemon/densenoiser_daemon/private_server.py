@@ -76,7 +76,9 @@ class PrivateServer:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stack.close()
 
     def start(self) -> None:
@@ -164,7 +166,9 @@ class PrivateServer:
                         return
             except pulsectl.PulseError as error:
                 if time.monotonic() > deadline:
-                    raise BackendError(f"the private {self.kind} did not start; see the logs in {self.folder}") from error
+                    raise BackendError(
+                        f"the private {self.kind} did not start; see the logs in {self.folder}"
+                    ) from error
             time.sleep(0.05)
 
 

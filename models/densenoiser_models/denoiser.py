@@ -44,6 +44,10 @@ class Denoiser(Protocol):
         """
         ...
 
+    def recover(self) -> None:
+        """Give a faulty model another chance from the next frame, without a break in the audio."""
+        ...
+
     def reset(self) -> None:
         """Forget all past audio and any fault."""
         ...
@@ -132,19 +136,24 @@ class OnnxDenoiser:
         np.multiply(spectrum, mask, out=self._clean)
         return self._synthesis.process(self._clean)
 
-    def reset(self) -> None:
-        self._analysis.reset()
-        self._synthesis.reset()
+    def recover(self) -> None:
         self._graph.reset()
         self._graph_is_fresh = True
         self._fault = None
+
+    def reset(self) -> None:
+        self._analysis.reset()
+        self._synthesis.reset()
+        self.recover()
 
 
 class Bypass:
     """The input, delayed as a model with this spec would delay it."""
 
-    def __init__(self, spec: FrameSpec) -> None:
+    def __init__(self, spec: FrameSpec, fault: str | None = None) -> None:
+        """``fault`` is why it stands in for a model, if it does."""
         self._spec = spec
+        self._fault = fault
         self._line = np.zeros(spec.synthesis_window, np.float32)
         self._frame = np.zeros(spec.hop, np.float32)
         self.strength_db = 0.0
@@ -159,7 +168,7 @@ class Bypass:
 
     @property
     def fault(self) -> str | None:
-        return None
+        return self._fault
 
     def process(self, frame: Samples) -> Samples:
         hop = self._spec.hop
@@ -167,6 +176,9 @@ class Bypass:
         self._line[hop:] = frame
         self._frame[:] = self._line[:hop]
         return self._frame
+
+    def recover(self) -> None:
+        """There is no model to recover."""
 
     def reset(self) -> None:
         self._line[:] = 0.0

@@ -26,6 +26,10 @@ class AudioBackend(Protocol):
     Every method raises BackendError once the system is gone; the engine then closes this one and connects a new one.
     """
 
+    def browse(self) -> None:
+        """Reach the system only to look at it: ``server``, ``microphones``, ``choose``. BackendError."""
+        ...
+
     def connect(self) -> None:
         """Reach the system and make the virtual microphone exist, adopting one that a crash left. BackendError."""
         ...

@@ -37,7 +37,9 @@ def resolve(text: str, microphones: Sequence[Microphone]) -> str:
     ):
         if exact:
             return exact[0].name
-    partial = [m for m in microphones if text.casefold() in m.name.casefold() or text.casefold() in m.description.casefold()]
+    partial = [
+        m for m in microphones if text.casefold() in m.name.casefold() or text.casefold() in m.description.casefold()
+    ]
     if len(partial) == 1:
         return partial[0].name
     if not microphones:

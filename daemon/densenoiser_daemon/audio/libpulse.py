@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import time
-from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from enum import IntEnum, IntFlag
 from typing import ClassVar
 
@@ -49,9 +49,7 @@ class _SampleSpec(ctypes.Structure):
 
 
 class _BufferAttr(ctypes.Structure):
-    _fields_: ClassVar = [
-        (name, c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize")
-    ]
+    _fields_: ClassVar = [(name, c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize")]
 
 
 _NotifyCallback = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
@@ -187,7 +185,10 @@ class _Stream:
         return offset + self._direction * (self._passed / self._rate - (now - moment))
 
     def _take_timing(self, stream: int, success: int, userdata: int) -> None:
-        if success and _pa.pa_stream_get_latency(self._stream, ctypes.byref(self._usec), ctypes.byref(self._negative)) >= 0:
+        if (
+            success
+            and _pa.pa_stream_get_latency(self._stream, ctypes.byref(self._usec), ctypes.byref(self._negative)) >= 0
+        ):
             seconds = math.copysign(self._usec.value * 1e-6, -1.0 if self._negative.value else 1.0)
             self._measured = time.monotonic(), seconds - self._direction * self._passed / self._rate
 
@@ -213,7 +214,10 @@ class RecordStream(_Stream):
         super().__init__(connection, "microphone", rate)
         _pa.pa_stream_set_overflow_callback(self._stream, self._on_xrun, None)
         attributes = _BufferAttr(_UNSET, _UNSET, _UNSET, _UNSET, fragment * _BYTES)
-        if _pa.pa_stream_connect_record(self._stream, source.encode(), ctypes.byref(attributes), int(_COMMON_FLAGS)) < 0:
+        if (
+            _pa.pa_stream_connect_record(self._stream, source.encode(), ctypes.byref(attributes), int(_COMMON_FLAGS))
+            < 0
+        ):
             error = self._error()
             self.close()
             raise DeviceError(f"cannot record from {source}: {error}")
@@ -224,12 +228,15 @@ class RecordStream(_Stream):
         """The next block, valid until the next call, or None if none is there. A hole in the stream reads as zeros."""
         if not self.is_ready or _pa.pa_stream_readable_size(self._stream) in (0, 2**64 - 1):
             return None
-        if _pa.pa_stream_peek(self._stream, ctypes.byref(self._data), ctypes.byref(self._size)) < 0 or not self._size.value:
+        if (
+            _pa.pa_stream_peek(self._stream, ctypes.byref(self._data), ctypes.byref(self._size)) < 0
+            or not self._size.value
+        ):
             return None
         count = min(self._size.value // _BYTES, len(self._block))
         block = self._block[:count]
         if self._data.value:
-            block[:] = np.frombuffer((c_float * count).from_address(self._data.value), np.float32)
+            ctypes.memmove(block.ctypes.data, self._data.value, count * _BYTES)
         else:
             block[:] = 0.0
         _pa.pa_stream_drop(self._stream)
@@ -247,9 +254,7 @@ class PlaybackStream(_Stream):
         _pa.pa_stream_set_underflow_callback(self._stream, self._on_xrun, None)
         attributes = _BufferAttr(_UNSET, target * _BYTES, target * _BYTES, _UNSET, _UNSET)
         flags = int(_COMMON_FLAGS | _Flags.START_CORKED)
-        if (
-            _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0
-        ):
+        if _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0:
             error = self._error()
             self.close()
             raise BackendError(f"cannot play to the virtual microphone ({sink}): {error}")

@@ -43,13 +43,19 @@ class PulseBackend:
         self._closed_xruns = 0
         self.server = ""
 
-    def connect(self) -> None:
-        pulse = pulsectl.Pulse("DenseNoiser", connect=False)
-        self._pulse = pulse
+    def browse(self) -> None:
+        self._pulse = pulse = pulsectl.Pulse("DenseNoiser", connect=False)
         with _lost_connection_is_backend_error():
             pulse.connect()
             info = pulse.server_info()
             self.server = f"{info.server_name} {info.server_version}"
+            self._list_microphones()
+
+    def connect(self) -> None:
+        self.browse()
+        pulse = self._pulse
+        assert pulse is not None
+        with _lost_connection_is_backend_error():
             self._loop = MainLoop(pulse)
             self._virtual = VirtualSource(pulse, self._rate)
             pulse.event_mask_set("source", "source_output", "server")
@@ -149,16 +155,20 @@ class PulseBackend:
         assert self._pulse is not None
         assert self._virtual is not None
         if facilities & {"source", "server"}:
-            default = self._pulse.server_info().default_source_name
-            self._microphones = tuple(
-                Microphone(s.name, s.description, s.sample_spec.rate, s.index, s.name == default)
-                for s in self._pulse.source_list()
-                if s.name != SOURCE_NAME and s.monitor_of_sink == _NO_MONITOR
-            )
+            self._list_microphones()
         index = self._virtual.source_index()
         if index is None:
             raise BackendError("the virtual microphone was removed from the sound server")
         self._listeners = demand.listeners(self._pulse.source_output_list(), index)
+
+    def _list_microphones(self) -> None:
+        assert self._pulse is not None
+        default = self._pulse.server_info().default_source_name
+        self._microphones = tuple(
+            Microphone(s.name, s.description, s.sample_spec.rate, s.index, s.name == default)
+            for s in self._pulse.source_list()
+            if s.name != SOURCE_NAME and s.monitor_of_sink == _NO_MONITOR
+        )
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def _sink_arguments(rate: int) -> str:
     # This way of quoting is the only one that both PulseAudio and every PipeWire understand.
     return (
         f"sink_name={SINK_NAME} rate={rate} channels=1 channel_map=mono norewinds=1 "
-        f"sink_properties='device.description=\"{_SINK_DESCRIPTION}\" device.class=\"filter\"'"
+        f'sink_properties=\'device.description="{_SINK_DESCRIPTION}" device.class="filter"\''
     )
 
 
@@ -36,7 +36,7 @@ def _source_arguments() -> str:
     return (
         f"source_name={SOURCE_NAME} master={SINK_NAME}.monitor channels=1 channel_map=mono "
         f"master_channel_map=mono remix=no "
-        f"source_properties='device.description=\"{DESCRIPTION}\" device.icon_name=\"audio-input-microphone\"'"
+        f'source_properties=\'device.description="{DESCRIPTION}" device.icon_name="audio-input-microphone"\''
     )
 
 

@@ -1,0 +1,178 @@
+"""The portable backend: PortAudio through sounddevice, from a capture device into a virtual cable's playback device.
+
+For systems without a PulseAudio or PipeWire server, where the virtual cable is somebody else's: ALSA's snd-aloop,
+VB-CABLE, BlackHole. Nobody can be asked there who is listening, so the microphone is open while the daemon runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+import sounddevice
+
+from densenoiser_models.stft import Samples
+
+from ..errors import BackendError, DeviceError
+from . import choice
+from .api import Microphone
+from .reframer import Reframer
+
+_CAPTURE_SECONDS = 0.5
+_QUEUE_SECONDS = 0.2
+
+
+class PortAudioBackend:
+    """AudioBackend on sounddevice. PortAudio's threads only copy to and from bounded queues."""
+
+    def __init__(self, rate: int, fragment: int, output: str | None) -> None:
+        """``rate`` in Hz; ``fragment`` in samples; ``output`` is the virtual cable, by name or index, or None to only look."""
+        self._rate = rate
+        self._fragment = fragment
+        self._output = output
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._captured: deque[Samples] = deque(maxlen=round(_CAPTURE_SECONDS * rate / fragment))
+        self._queue = Reframer(fragment, round(_QUEUE_SECONDS * rate))
+        self._input_stream: Any = None
+        self._output_stream: Any = None
+        self._output_device: dict[str, Any] | None = None
+        self._primed = False
+        self._ended = False
+        self.microphones: tuple[Microphone, ...] = ()
+        self.xruns = 0
+        self.server = ""
+
+    def browse(self) -> None:
+        try:
+            # PortAudio looks at the system's devices once, when it starts.
+            sounddevice._terminate()
+            sounddevice._initialize()
+            devices = sounddevice.query_devices()
+            default = sounddevice.default.device[0]
+        except sounddevice.PortAudioError as error:
+            raise BackendError(f"PortAudio cannot be used: {error}") from error
+        self.server = sounddevice.get_portaudio_version()[1].split(",")[0]
+        self.microphones = tuple(
+            Microphone(d["name"], d["name"], round(d["default_samplerate"]), d["index"], d["index"] == default)
+            for d in devices
+            if d["max_input_channels"] > 0
+        )
+
+    def connect(self) -> None:
+        self.browse()
+        device = int(self._output) if self._output is not None and self._output.isdigit() else self._output
+        try:
+            self._output_device = sounddevice.query_devices(device, "output")
+        except (ValueError, sounddevice.PortAudioError) as error:
+            outputs = (
+                ", ".join(d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0) or "none"
+            )
+            raise DeviceError(f"no virtual cable {self._output!r} to play into; there are: {outputs}") from error
+
+    def close(self) -> None:
+        self.stop()
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        return (str(self._output_device["name"]),) if self._output_device is not None else ()
+
+    def choose(self, wanted: str) -> Microphone | None:
+        microphone = choice.choose(wanted, self.microphones)
+        # The cable's own other end must not be taken for a microphone: it would hear itself.
+        if (
+            microphone is not None
+            and self._output_device is not None
+            and microphone.index == self._output_device["index"]
+        ):
+            others = [m for m in self.microphones if m.index != microphone.index]
+            microphone = choice.choose(wanted, others)
+        return microphone
+
+    def start(self, microphone: Microphone) -> None:
+        assert self._output_device is not None
+        self._primed = self._ended = False
+        common = {
+            "samplerate": self._rate,
+            "blocksize": self._fragment,
+            "channels": 1,
+            "dtype": "float32",
+            "latency": "low",
+        }
+        try:
+            self._output_stream = sounddevice.OutputStream(
+                device=self._output_device["index"], callback=self._play, **common
+            )
+            self._input_stream = sounddevice.InputStream(
+                device=microphone.index, callback=self._capture, finished_callback=self._finish, **common
+            )
+            self._output_stream.start()
+            self._input_stream.start()
+        except sounddevice.PortAudioError as error:
+            self.stop()
+            raise DeviceError(f"cannot record from {microphone.name}: {error}; is another program using it?") from error
+
+    def stop(self) -> None:
+        streams, self._input_stream, self._output_stream = (self._input_stream, self._output_stream), None, None
+        for stream in streams:
+            if stream is not None:
+                stream.close(ignore_errors=True)
+        self._ended = False
+        self._captured.clear()
+        with self._lock:
+            self._queue.clear()
+
+    @property
+    def capture_fault(self) -> str | None:
+        return "the device stopped" if self._ended else None
+
+    def wait(self, timeout: float | None) -> None:
+        self._event.wait(timeout)
+        self._event.clear()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def read(self) -> Samples | None:
+        return self._captured.popleft() if self._captured else None
+
+    def write(self, samples: Samples) -> None:
+        with self._lock:
+            self._queue.push(samples)
+
+    @property
+    def capture_latency(self) -> float:
+        waiting = len(self._captured) * self._fragment / self._rate
+        return waiting + (float(self._input_stream.latency) if self._input_stream is not None else 0.0)
+
+    @property
+    def playback_latency(self) -> float | None:
+        if self._output_stream is None:
+            return None
+        return len(self._queue) / self._rate + float(self._output_stream.latency)
+
+    def _capture(self, data: Samples, frames: int, time: Any, status: Any) -> None:
+        """PortAudio's capture thread."""
+        if status:
+            self.xruns += 1
+        self._captured.append(data[:, 0].copy())
+        self._event.set()
+
+    def _play(self, data: Samples, frames: int, time: Any, status: Any) -> None:
+        """PortAudio's playback thread. After an underrun it waits for two fragments before it plays again."""
+        with self._lock:
+            if not self._primed:
+                self._primed = len(self._queue) >= 2 * self._fragment
+            samples = self._queue.pop() if self._primed else None
+        if samples is not None:
+            data[:, 0] = samples
+        else:
+            data.fill(0.0)
+            self.xruns += self._primed
+            self._primed = False
+
+    def _finish(self) -> None:
+        """PortAudio's thread: the capture ended, by ``stop`` or by itself."""
+        self._ended = self._input_stream is not None
+        self._event.set()

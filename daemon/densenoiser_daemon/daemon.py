@@ -1,0 +1,105 @@
+"""The running daemon: the engine on its thread, and the models that it is handed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
+from densenoiser_models.errors import ModelError
+from densenoiser_models.frame import FrameSpec
+from densenoiser_models.model_file import load_model
+
+from .audio.api import AudioBackend, Microphone
+from .engine import Engine
+from .settings import Settings
+from .status import Status
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Implements ``control.interface.Controls``. Every public method may be called from any thread."""
+
+    def __init__(
+        self,
+        connect: Callable[[], AudioBackend],
+        settings: Settings,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Loads the model; if it cannot be used, microphones pass through unfiltered and the status says why."""
+        self._lock = threading.Lock()
+        self._loading: threading.Thread | None = None
+        self._fatal: BaseException | None = None
+        denoiser, model, provider = open_denoiser(settings)
+        self._engine = Engine(connect, denoiser, settings, on_change, model=model, provider=provider)
+        self._thread = threading.Thread(target=self._run, name="engine")
+        self._on_end: Callable[[], None] = lambda: None
+        self._first: AudioBackend | None = None
+
+    def start(self, first: AudioBackend, on_end: Callable[[], None]) -> None:
+        """Serve ``first``, which is connected already; ``on_end`` is called in the worker when it has ended."""
+        self._first, self._on_end = first, on_end
+        self._thread.start()
+
+    def join(self) -> BaseException | None:
+        """Wait for the worker; what ended it, or None if it was asked to."""
+        self._thread.join()
+        if self._loading is not None:
+            self._loading.join()
+        return self._fatal
+
+    @property
+    def settings(self) -> Settings:
+        return self._engine.settings
+
+    @property
+    def status(self) -> Status:
+        return self._engine.status
+
+    @property
+    def microphones(self) -> tuple[Microphone, ...]:
+        return self._engine.microphones
+
+    def apply(self, settings: Settings) -> None:
+        with self._lock:
+            before = self._engine.settings
+            self._engine.apply(settings)
+            if (settings.model, settings.provider) != (before.model, before.provider):
+                self._loading = threading.Thread(target=self._load, args=(settings,), name="model", daemon=True)
+                self._loading.start()
+
+    def quit(self) -> None:
+        self._engine.quit()
+
+    def _load(self, settings: Settings) -> None:
+        """Load off the audio thread; the engine cross-fades to the new model when it is ready."""
+        try:
+            denoiser = OnnxDenoiser(load_model(settings.model), settings.provider)
+            self._engine.use(denoiser, denoiser.model.name, denoiser.provider)
+        except (ModelError, ValueError) as error:
+            log.error("%s; keeping the model in use", error)
+            with self._lock:
+                kept = replace(self._engine.settings, model=self._engine.status.model or settings.model)
+                self._engine.apply(kept)
+
+    def _run(self) -> None:
+        try:
+            self._engine.run(self._first)
+        except Exception as error:
+            log.exception("the audio thread died")
+            self._fatal = error
+        finally:
+            self._on_end()
+
+
+def open_denoiser(settings: Settings) -> tuple[Denoiser, str, str]:
+    """The denoiser that the settings ask for, its model's name and its provider."""
+    try:
+        denoiser = OnnxDenoiser(load_model(settings.model), settings.provider)
+    except ModelError as error:
+        log.error("%s; the microphone passes through unfiltered", error)
+        return Bypass(FrameSpec(), fault=str(error)), "", ""
+    return denoiser, denoiser.model.name, denoiser.provider

@@ -1,0 +1,39 @@
+"""One daemon a session, with or without a session bus."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+
+from .errors import AlreadyRunningError
+from .i18n import _
+
+
+class InstanceLock:
+    """A lock file in the runtime folder, held while the daemon lives; the kernel frees it however the daemon ends."""
+
+    def __init__(self) -> None:
+        """AlreadyRunningError if another daemon holds it."""
+        path = Path(platformdirs.user_runtime_dir()) / "densenoised.lock"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file: IO[str] = path.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip()
+            self._file.close()
+            raise AlreadyRunningError(
+                _("densenoised is already running (process {pid}); see: densenoiser status").format(pid=holder or "?")
+            ) from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Free it."""
+        self._file.close()

@@ -1,0 +1,198 @@
+"""``densenoised``: builds everything in order, takes it down in reverse."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+# Before numpy loads its BLAS: one thread is enough for a frame, and more would steal the other programs' cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from densenoiser_models import __version__
+from densenoiser_models.denoiser import parse_strength
+from densenoiser_models.errors import ModelError
+from densenoiser_models.frame import FrameSpec
+from densenoiser_models.model_file import load_model
+from densenoiser_models.provider import PROVIDERS
+
+from .audio.api import AudioBackend
+from .audio.choice import resolve
+from .audio.portaudio import PortAudioBackend
+from .audio.pulse import PulseBackend
+from .audio.virtual_source import DESCRIPTION
+from .daemon import Daemon
+from .errors import BackendError, DensenoiserError, UnusableModelError, UsageError
+from .i18n import _
+from .instance import InstanceLock
+from .notify import notify
+from .settings import AUTO, Settings
+
+log = logging.getLogger("densenoised")
+
+BACKENDS = (AUTO, "pulse", "portaudio")
+# Beside a busy Python thread the audio thread woke up to 30 ms late at the default switch interval, under 10 ms at this one.
+_SWITCH_INTERVAL_SECONDS = 0.0005
+
+
+def _strength(text: str) -> float:
+    try:
+        return parse_strength(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, from which the man page and the completions are made too."""
+    parser = argparse.ArgumentParser(
+        prog="densenoised",
+        description=_('Filters the microphone and hands applications the clean speech as "DenseNoiser Mic".'),
+    )
+    parser.add_argument(
+        "--device", metavar="NAME|INDEX|auto", help=_("microphone to filter (default: as set, or the server's default)")
+    )
+    parser.add_argument(
+        "--list-devices", action="store_true", help=_("list the microphones, mark the chosen one, and exit")
+    )
+    parser.add_argument(
+        "--strength", type=_strength, metavar="DB|full", help=_("remove at most this much noise; 0 passes everything")
+    )
+    parser.add_argument("--model", metavar="NAME|FILE", help=_("model to filter with"))
+    parser.add_argument("--provider", choices=PROVIDERS, help=_("where the model runs"))
+    parser.add_argument("--backend", choices=BACKENDS, default=AUTO, help=_("sound system (default: %(default)s)"))
+    parser.add_argument(
+        "--output", metavar="NAME|INDEX", help=_("with --backend portaudio: the virtual cable to play into")
+    )
+    parser.add_argument(
+        "--wait", action="store_true", help=_("wait for the sound server instead of failing when it is not there yet")
+    )
+    parser.add_argument(
+        "--demo",
+        nargs="?",
+        const=Path("demo-output"),
+        type=Path,
+        metavar="FOLDER",
+        help=_(
+            "show the filter at work on a private sound server with a noisy recording; writes before.wav, after.wav and a picture"
+        ),
+    )
+    parser.add_argument(
+        "--demo-server",
+        choices=("pipewire", "pulseaudio"),
+        help=_("sound server of the demo (default: PipeWire if installed)"),
+    )
+    parser.add_argument("--verbose", action="store_true", help=_("say more"))
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the daemon; the exit code (0 after a clean end, else that of the error)."""
+    args = build_parser().parse_args(argv)
+    level = logging.DEBUG if args.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        if args.demo is not None:
+            from .demo import run_demo  # noqa: PLC0415  (needs matplotlib, which the daemon does not)
+
+            return run_demo(args.demo, args.demo_server, args.model, args.strength)
+        return _list_devices(args) if args.list_devices else _serve(args)
+    except DensenoiserError as error:
+        log.error("%s", error)
+        return error.exit_code
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """What is stored, with the command line's wishes for this run on top."""
+    settings = Settings()
+    if args.strength is not None:
+        settings = replace(settings, strength_db=args.strength, microphone_strengths={})
+    if args.model is not None:
+        settings = replace(settings, model=args.model)
+    if args.provider is not None:
+        settings = replace(settings, provider=args.provider)
+    return settings
+
+
+def _backend(args: argparse.Namespace) -> tuple[AudioBackend, Callable[[], AudioBackend]]:
+    """A connected backend, and what makes the next one after a fault. BackendError, DeviceError, UsageError."""
+    spec = FrameSpec()
+
+    def pulse() -> AudioBackend:
+        return PulseBackend(spec.sample_rate, spec.hop)
+
+    def portaudio() -> AudioBackend:
+        return PortAudioBackend(spec.sample_rate, spec.hop, args.output)
+
+    if args.output is not None and args.backend != "portaudio":
+        raise UsageError(_("--output goes with --backend portaudio; the sound server needs none"))
+    if args.backend == "portaudio" and args.output is None and not args.list_devices:
+        raise UsageError(_("--backend portaudio needs --output: the virtual cable to play into"))
+    make = portaudio if args.backend == "portaudio" else pulse
+    backend = make()
+    try:
+        backend.connect()
+    except BackendError as error:
+        backend.close()
+        if args.backend != AUTO:
+            raise
+        raise BackendError(
+            _("{error}; on a system with neither, use --backend portaudio --output CABLE").format(error=error)
+        ) from error
+    except DensenoiserError:
+        backend.close()
+        raise
+    return backend, make
+
+
+def _list_devices(args: argparse.Namespace) -> int:
+    from .devices import print_microphones  # noqa: PLC0415  (rich takes 100 ms to load)
+
+    backend = PulseBackend(48_000, 480) if args.backend != "portaudio" else PortAudioBackend(48_000, 480, None)
+    with ExitStack() as stack:
+        stack.callback(backend.close)
+        backend.browse()
+        wanted = resolve(args.device or AUTO, backend.microphones)
+        chosen = backend.choose(wanted)
+        print_microphones(backend.microphones, chosen.name if chosen else None, backend.server)
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    settings = _settings(args)
+    if args.model is not None:
+        try:
+            load_model(args.model)
+        except ModelError as error:
+            raise UnusableModelError(str(error)) from error
+    ended = threading.Event()
+    with ExitStack() as stack:
+        lock = InstanceLock()
+        stack.callback(lock.close)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            stack.callback(signal.signal, number, signal.signal(number, lambda *_: ended.set()))
+        backend, make = _backend(args)
+        stack.callback(backend.close)
+        if args.device is not None:
+            settings = replace(settings, microphone=resolve(args.device, backend.microphones))
+        daemon = Daemon(make, settings)
+        daemon.start(backend, ended.set)
+        notify("READY=1")
+        log.info(_('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), DESCRIPTION)
+        ended.wait()
+        notify("STOPPING=1")
+        daemon.quit()
+        return 0 if daemon.join() is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What the settings file may say: its keys, what each may hold, and where a faulty one is."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
+from typing import Any
+
+from densenoiser_models.denoiser import FULL_STRENGTH
+from densenoiser_models.provider import PROVIDERS
+
+from .i18n import _
+
+Key = tuple[str, ...]
+"""The way to a value through the tables of the file."""
+
+FORMAT = 1
+FULL = "full"
+_NAME_LENGTH = 1000
+
+
+def judge(table: dict[str, Any], is_newer: bool) -> Iterator[tuple[Key, Any, str | None]]:
+    """Each key of the file with its value, or with what is wrong with it."""
+    for name, value in table.items():
+        if name == "version":
+            if type(value) is not int or value < 1:
+                yield (name,), None, _("version must be {known}, is {value!r}").format(known=FORMAT, value=value)
+        elif name == "microphone_strengths":
+            yield from _judge_strengths(value)
+        elif name in _CHECKS:
+            try:
+                yield (name,), _CHECKS[name](value), None
+            except ValueError as error:
+                yield (name,), None, f"{name}: {error}"
+        elif not is_newer:
+            hint = _nearest(name, ["version", "microphone_strengths", *_CHECKS])
+            yield (name,), None, _("unknown key {key!r}; {hint}").format(key=name, hint=hint)
+
+
+def _judge_strengths(value: Any) -> Iterator[tuple[Key, Any, str | None]]:
+    if not isinstance(value, dict):
+        fault = _("microphone_strengths: must be a table of source names and strengths, is {value!r}")
+        yield ("microphone_strengths",), None, fault.format(value=value)
+        return
+    strengths: dict[str, float] = {}
+    for microphone, strength in value.items():
+        try:
+            strengths[microphone] = _parse_strength(strength)
+        except ValueError as error:
+            yield ("microphone_strengths", microphone), None, f"microphone_strengths.{microphone}: {error}"
+    yield ("microphone_strengths",), MappingProxyType(strengths), None
+
+
+def _parse_strength(value: object) -> float:
+    """dB for a number from 0 up or "full"; ValueError otherwise."""
+    if value == FULL:
+        return FULL_STRENGTH
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        fault = _("must be a number of dB from 0 up, or {full!r}; is {value!r}")
+        raise ValueError(fault.format(full=FULL, value=value))
+    try:
+        return float(value)
+    except OverflowError:
+        return FULL_STRENGTH
+
+
+def _parse_switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(_("must be true or false, is {value!r}").format(value=value))
+    return value
+
+
+def _parse_name(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _NAME_LENGTH or not value.isprintable():
+        raise ValueError(_("must be a name in quotes, is {value!r}").format(value=str(value)[:60]))
+    return value
+
+
+def _parse_provider(value: object) -> str:
+    if value not in PROVIDERS:
+        fault = _("must be one of {known}; is {value!r}; {hint}")
+        hint = _nearest(str(value), PROVIDERS)
+        raise ValueError(fault.format(known=", ".join(PROVIDERS), value=value, hint=hint))
+    return str(value)
+
+
+_CHECKS: dict[str, Callable[[object], object]] = {
+    "enabled": _parse_switch,
+    "muted": _parse_switch,
+    "strength_db": _parse_strength,
+    "microphone": _parse_name,
+    "model": _parse_name,
+    "provider": _parse_provider,
+}
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
+    return _("did you mean {nearest!r}?").format(nearest=near[0]) if near else ""
+
+
+def line_of(text: str, key: Key) -> int:
+    """The line that ``key`` begins on, from 1: the first one after the longest start of the file without the key."""
+    last_good = 0
+    lines = text.splitlines(keepends=True)
+    for count in range(1, len(lines) + 1):
+        try:
+            found: Any = tomllib.loads("".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue  # in the middle of a value
+        if _holds(found, key):
+            break
+        last_good = count
+    return last_good + 1
+
+
+def _holds(table: Any, key: Key) -> bool:
+    for part in key:
+        if not isinstance(table, dict) or part not in table:
+            return False
+        table = table[part]
+    return True
