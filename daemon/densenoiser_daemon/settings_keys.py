@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
@@ -26,7 +27,7 @@ def judge(table: dict[str, Any], is_newer: bool) -> Iterator[tuple[Key, Any, str
     for name, value in table.items():
         if name == "version":
             if type(value) is not int or value < 1:
-                yield (name,), None, _("version must be {known}, is {value!r}").format(known=FORMAT, value=value)
+                yield (name,), None, _("version must be {known}, is {value}").format(known=FORMAT, value=reprlib.repr(value))
         elif name == "microphone_strengths":
             yield from _judge_strengths(value)
         elif name in _CHECKS:
@@ -41,8 +42,8 @@ def judge(table: dict[str, Any], is_newer: bool) -> Iterator[tuple[Key, Any, str
 
 def _judge_strengths(value: Any) -> Iterator[tuple[Key, Any, str | None]]:
     if not isinstance(value, dict):
-        fault = _("microphone_strengths: must be a table of source names and strengths, is {value!r}")
-        yield ("microphone_strengths",), None, fault.format(value=value)
+        fault = _("microphone_strengths: must be a table of source names and strengths, is {value}")
+        yield ("microphone_strengths",), None, fault.format(value=reprlib.repr(value))
         return
     strengths: dict[str, float] = {}
     for microphone, strength in value.items():
@@ -58,8 +59,8 @@ def _parse_strength(value: object) -> float:
     if value == FULL:
         return FULL_STRENGTH
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        fault = _("must be a number of dB from 0 up, or {full!r}; is {value!r}")
-        raise ValueError(fault.format(full=FULL, value=value))
+        fault = _("must be a number of dB from 0 up, or {full!r}; is {value}")
+        raise ValueError(fault.format(full=FULL, value=reprlib.repr(value)))
     try:
         return float(value)
     except OverflowError:
@@ -68,21 +69,21 @@ def _parse_strength(value: object) -> float:
 
 def _parse_switch(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(_("must be true or false, is {value!r}").format(value=value))
+        raise ValueError(_("must be true or false, is {value}").format(value=reprlib.repr(value)))
     return value
 
 
 def _parse_name(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _NAME_LENGTH or not value.isprintable():
-        raise ValueError(_("must be a name in quotes, is {value!r}").format(value=str(value)[:60]))
+        raise ValueError(_("must be a name in quotes, is {value}").format(value=reprlib.repr(value)))
     return value
 
 
 def _parse_provider(value: object) -> str:
     if value not in PROVIDERS:
-        fault = _("must be one of {known}; is {value!r}; {hint}")
+        fault = _("must be one of {known}; is {value}; {hint}")
         hint = _nearest(str(value), PROVIDERS)
-        raise ValueError(fault.format(known=", ".join(PROVIDERS), value=value, hint=hint))
+        raise ValueError(fault.format(known=", ".join(PROVIDERS), value=reprlib.repr(value), hint=hint))
     return str(value)
 
 

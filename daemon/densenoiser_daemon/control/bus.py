@@ -1,0 +1,25 @@
+"""The session bus, and our names on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+BUS_NAME = "org.densenoiser.Daemon1"
+OBJECT_PATH = "/org/densenoiser/Daemon1"
+INTERFACE = "org.densenoiser.Daemon1"
+
+INVALID_VALUE = "org.densenoiser.Error.InvalidValue"
+UNKNOWN_MICROPHONE = "org.densenoiser.Error.UnknownMicrophone"
+UNKNOWN_MODEL = "org.densenoiser.Error.UnknownModel"
+UNAVAILABLE = "org.densenoiser.Error.Unavailable"
+
+
+def session_bus_address() -> str | None:
+    """The address from the environment, else that of the socket where systemd puts it, or None if there is no bus."""
+    address = os.environ.get("DBUS_SESSION_BUS_ADDRESS")
+    if address:
+        return address
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    socket = Path(runtime) / "bus" if runtime else None
+    return f"unix:path={socket}" if socket is not None and socket.is_socket() else None
