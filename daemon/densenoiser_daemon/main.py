@@ -29,12 +29,14 @@ from .audio.choice import resolve
 from .audio.portaudio import PortAudioBackend
 from .audio.pulse import PulseBackend
 from .audio.virtual_source import DESCRIPTION
+from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, UnusableModelError, UsageError
 from .i18n import _
 from .instance import InstanceLock
 from .notify import notify
 from .settings import AUTO, Settings
+from .settings_file import SettingsFile
 
 log = logging.getLogger("densenoised")
 
@@ -110,9 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
     """What is stored, with the command line's wishes for this run on top."""
-    settings = Settings()
+    settings = store.load()
+    for problem in store.problems:
+        log.error("%s", problem)
     if args.strength is not None:
         settings = replace(settings, strength_db=args.strength, microphone_strengths={})
     if args.model is not None:
@@ -168,7 +172,8 @@ def _list_devices(args: argparse.Namespace) -> int:
 
 def _serve(args: argparse.Namespace) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
-    settings = _settings(args)
+    store = SettingsFile()
+    settings = _settings(args, store)
     if args.model is not None:
         try:
             load_model(args.model)
@@ -184,7 +189,10 @@ def _serve(args: argparse.Namespace) -> int:
         stack.callback(backend.close)
         if args.device is not None:
             settings = replace(settings, microphone=resolve(args.device, backend.microphones))
-        daemon = Daemon(make, settings)
+        daemon = Daemon(make, settings, on_change=lambda: service.changed())  # noqa: PLW0108  (it is made next)
+        service = ControlService(daemon, store)
+        stack.callback(service.stop)
+        service.start()
         daemon.start(backend, ended.set)
         notify("READY=1")
         log.info(_('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), DESCRIPTION)

@@ -1,0 +1,91 @@
+"""A private session bus, and controls that remember what they were told."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from densenoiser_daemon.audio.api import Microphone
+from densenoiser_daemon.control.service import ControlService
+from densenoiser_daemon.settings import Settings
+from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.status import Levels, State, Status
+
+HEADSET = Microphone("alsa_input.usb-headset", "USB Headset", 48_000, 1, True)
+WEBCAM = Microphone("alsa_input.webcam", "Webcam", 44_100, 2, False)
+
+
+class RecordedControls:
+    """Keeps the contract of ``Controls`` without sound: what is applied is in force, what is set is the status."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.status = Status(
+            state=State.RUNNING,
+            listeners=("Zoom",),
+            server="PulseAudio 16.1",
+            microphone=HEADSET.name,
+            microphone_description=HEADSET.description,
+            model="densenet-small",
+            provider="cpu",
+            algorithmic_latency_ms=20.0,
+            transport_latency_ms=31.5,
+            levels=Levels(-30.0, -42.0, 12.0),
+        )
+        self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
+        self.ended = threading.Event()
+
+    def apply(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def quit(self) -> None:
+        self.ended.set()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Whether ``holds`` becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def bus(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a private session bus that the environment points to."""
+    folder = tmp_path_factory.mktemp("bus")
+    address = f"unix:path={folder / 'socket'}"
+    command = ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as printed:
+        printed.readline()
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        yield address
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def controls() -> RecordedControls:
+    return RecordedControls()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SettingsFile:
+    return SettingsFile(tmp_path / "settings.toml")
+
+
+@pytest.fixture
+def service(bus: str, controls: RecordedControls, store: SettingsFile) -> Iterator[ControlService]:
+    served = ControlService(controls, store)
+    assert served.start()
+    yield served
+    served.stop()
