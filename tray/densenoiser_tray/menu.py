@@ -68,7 +68,7 @@ def build(daemon: Daemon, starts_at_login: bool, has_monitor: bool) -> Menu:
         Item(_("Mute"), Action(Do.MUTE, not daemon.muted), checked=daemon.muted),
         Item(_("Strength"), submenu=_strengths(daemon)),
         Item(_("Microphone"), submenu=_microphones(daemon)),
-        *((Item(_("Model"), submenu=_models(daemon)),) if daemon.models else ()),
+        Item(_("Model"), submenu=_models(daemon)),
         SEPARATOR,
         *monitor,
         login,
@@ -132,6 +132,7 @@ def _microphones(daemon: Daemon) -> Menu:
 
 
 def _models(daemon: Daemon) -> Menu:
+    offered = dict.fromkeys((*daemon.models, daemon.model))  # the choice may be a file that no list has
     return tuple(
-        Item(name, Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True) for name in daemon.models
+        Item(name, Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True) for name in offered if name
     )

@@ -1,0 +1,93 @@
+"""``densenoiser-tray``: finds a panel for the icon, or says why there is none and what to use instead."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import importlib.metadata
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import autostart, host, programs
+from .bus import BusError
+from .i18n import _
+from .tray import Tray
+
+log = logging.getLogger("densenoiser-tray")
+
+_WAIT_SECONDS = 30.0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, from which the man page and the completions are made too."""
+    parser = argparse.ArgumentParser(
+        prog="densenoiser-tray",
+        description=_("Shows DenseNoiser on the panel: what it does, and a menu to change it."),
+    )
+    parser.add_argument("--start", action="store_true", help=_("start the daemon too, if it is not running"))
+    parser.add_argument(
+        "--autostart", choices=("on", "off"), help=_("switch on or off that the icon starts at login, and exit")
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=_WAIT_SECONDS,
+        metavar="SECONDS",
+        help=_("how long to wait for a panel that shows icons (default: %(default)g)"),
+    )
+    version = importlib.metadata.version("densenoiser")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show the icon until it is told to quit; the exit code: 0, or 1 if there is no bus, no display or no panel."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    program = programs.find("densenoiser-tray") or Path(sys.argv[0]).absolute()
+    if args.autostart is not None:
+        autostart.switch(args.autostart == "on", program)
+        return 0
+    try:
+        return _show(program, args.wait, args.start)
+    except BusError as error:
+        log.error("%s", error)
+        return 1
+
+
+def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        log.error(
+            _("No graphical session (DISPLAY and WAYLAND_DISPLAY are not set); use the command: densenoiser --help")
+        )
+        return 1
+    if not asyncio.run(host.wait(wait_seconds)):
+        log.error(
+            _(
+                "This desktop shows no tray icons. GNOME needs the extension AppIndicator and KStatusNotifierItem Support. "
+                "Everything that the icon can do, the command can too: densenoiser --help"
+            )
+        )
+        return 1
+    try:
+        pystray = importlib.import_module("pystray")
+    except Exception as error:  # X and GTK raise types of their own
+        log.error(_("The display cannot be used: {error}").format(error=error))
+        return 1
+    if not pystray.Icon.HAS_MENU:
+        log.warning(
+            _(
+                "The icon has no menu here: PyGObject or the AppIndicator library is missing (Debian: python3-gi and "
+                "gir1.2-ayatanaappindicator3-0.1). Use the command: densenoiser --help"
+            )
+        )
+    Tray(pystray, program).run(start_daemon)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

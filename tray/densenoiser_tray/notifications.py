@@ -1,0 +1,64 @@
+"""When to bother the user: trouble that lasts, and its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import status
+from .i18n import _
+from .status import WAITING_FOR_SERVER, Condition, Daemon
+
+INTERVAL_SECONDS = 10.0
+"""At most one notification in this time: a loose plug must not fill the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Words for the desktop to show."""
+
+    title: str
+    body: str
+
+
+class Announcer:
+    """Turns snapshots into notifications. One thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` returns seconds."""
+        self._clock = clock
+        self._said = ""
+        self._said_at = -math.inf
+        self.wait_seconds = 0.0
+        """Show the announcer a snapshot again after this time: something was held back. 0: nothing was."""
+
+    def announce(self, daemon: Daemon) -> Notification | None:
+        """What to say of this snapshot, if anything. A daemon that ends takes its trouble along without a word."""
+        self.wait_seconds = 0.0
+        if not daemon.is_running:
+            self._said = ""
+            return None
+        if daemon.state == WAITING_FOR_SERVER:  # restarts of the server are short and common: not worth a notification
+            return None
+        trouble = daemon.state if daemon.condition is Condition.TROUBLE else ""
+        if trouble == self._said:
+            return None
+        passed = self._clock() - self._said_at
+        if passed < INTERVAL_SECONDS:
+            self.wait_seconds = INTERVAL_SECONDS - passed
+            return None
+        self._said, self._said_at = trouble, self._clock()
+        return _words(daemon)
+
+
+def _words(daemon: Daemon) -> Notification:
+    match daemon.state:
+        case status.WAITING_FOR_MICROPHONE:
+            body = daemon.reason or _("Applications hear silence until it is back.")
+            return Notification(_("The microphone is gone"), body)
+        case status.BYPASSED:
+            return Notification(_("Noise is not removed"), daemon.reason)
+        case _other:
+            return Notification(_("Back to normal"), daemon.active_microphone)
