@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Runs ``catalogue.py compile`` first; the ``artifacts`` pattern of pyproject.toml takes the results into the wheel."""
+    """Runs ``catalogue.py compile`` first; ``artifacts`` in pyproject.toml takes the results into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """``version`` is "standard" or "editable"; both need the compiled files in the tree."""

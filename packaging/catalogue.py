@@ -49,8 +49,8 @@ def extracted() -> Catalog:
     catalogue = Catalog(domain=DOMAIN, project="DenseNoiser", version="1", copyright_holder=authors, fuzzy=False)
     catalogue.last_translator = catalogue.language_team = authors
     catalogue.msgid_bugs_address = authors
-    for message in ARGPARSE_MESSAGES:
-        catalogue.add(message, locations=[("argparse.py", 0)])
+    for text in ARGPARSE_MESSAGES:
+        catalogue.add(text, locations=[("argparse.py", 0)])
     for source in SOURCES:
         found = extract_from_dir(
             ROOT / source, method_map=[("**.py", "python")], comment_tags=("Translators:",), strip_comment_tags=True
@@ -80,6 +80,8 @@ def extract() -> None:
         catalogue = read(language, path)
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
+        catalogue.project, catalogue.version = template.project, template.version
+        catalogue.msgid_bugs_address = template.msgid_bugs_address
         _write(path, catalogue)
 
 
