@@ -18,11 +18,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from densenoiser_models import __version__
-from densenoiser_models.denoiser import parse_strength
 from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import load_model
 from densenoiser_models.provider import PROVIDERS
+from densenoiser_models.strength import parse_strength
 
 from .audio.api import AudioBackend
 from .audio.choice import resolve

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from densenoiser_models.denoiser import FULL_STRENGTH
 from densenoiser_models.model_file import DEFAULT_MODEL
+from densenoiser_models.strength import FULL_STRENGTH
 
 AUTO = "auto"
 

@@ -16,7 +16,7 @@ import platformdirs
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from densenoiser_models.denoiser import FULL_STRENGTH
+from densenoiser_models.strength import FULL_STRENGTH
 
 from .errors import SettingsError
 from .i18n import _
@@ -150,6 +150,8 @@ def _set(document: tomlkit.TOMLDocument, name: str, value: Any) -> None:
             document.add(name, table)
         for microphone in set(table) - set(value):
             del table[microphone]
+        if not value:
+            del document[name]
         for microphone, strength in value.items():
             table[microphone] = _strength_item(strength)
     elif name == "strength_db":

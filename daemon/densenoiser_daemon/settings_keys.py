@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
 from typing import Any
 
-from densenoiser_models.denoiser import FULL_STRENGTH
 from densenoiser_models.provider import PROVIDERS
+from densenoiser_models.strength import FULL_STRENGTH
 
 from .i18n import _
 

@@ -11,8 +11,7 @@ from .frame import FrameSpec
 from .mask_graph import MaskGraph
 from .model_file import ModelFile
 from .stft import Analysis, Samples, Synthesis
-
-FULL_STRENGTH = math.inf
+from .strength import FULL_STRENGTH, mask_floor
 
 
 class Denoiser(Protocol):
@@ -51,26 +50,6 @@ class Denoiser(Protocol):
     def reset(self) -> None:
         """Forget all past audio and any fault."""
         ...
-
-
-def mask_floor(strength_db: float) -> float:
-    """The share of the input that always passes, linear: 10^(-strength/20). ValueError below 0 dB or for NaN."""
-    if not strength_db >= 0:
-        raise ValueError(f"strength must be 0 dB or more, is {strength_db}")
-    return math.pow(10.0, -strength_db / 20.0)
-
-
-def parse_strength(text: str) -> float:
-    """What people type, "full" or a number of decibels ("12", "12 dB"), as ``strength_db``; ValueError otherwise."""
-    word = text.strip().lower()
-    if word == "full":
-        return FULL_STRENGTH
-    try:
-        strength_db = float(word.removesuffix("db"))
-        mask_floor(strength_db)
-    except ValueError as error:
-        raise ValueError(f'strength must be "full" or a number of dB from 0 up, is {text!r}') from error
-    return strength_db
 
 
 class OnnxDenoiser:

@@ -21,10 +21,11 @@ from rich.progress import Progress
 
 from .aligned_stream import AlignedStream
 from .audio_file import blocks, format_for, reading, writing
-from .denoiser import FULL_STRENGTH, OnnxDenoiser, parse_strength
+from .denoiser import OnnxDenoiser
 from .errors import AudioFileError, ModelError
 from .model_file import DEFAULT_MODEL, ModelFile, load_model
 from .provider import PROVIDERS
+from .strength import FULL_STRENGTH, parse_strength
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 

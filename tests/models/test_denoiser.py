@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from densenoiser_models.denoiser import FULL_STRENGTH, Bypass, Denoiser, OnnxDenoiser, mask_floor, parse_strength
+from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile
 from densenoiser_models.stft import Analysis, Samples
+from densenoiser_models.strength import FULL_STRENGTH, mask_floor, parse_strength
 
 MakeModel = Callable[..., ModelFile]
 MakeDenoiser = Callable[[], Denoiser]

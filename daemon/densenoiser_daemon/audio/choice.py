@@ -50,7 +50,7 @@ def resolve(text: str, microphones: Sequence[Microphone]) -> str:
     near = [candidates[label] for label in difflib.get_close_matches(text.casefold(), candidates, n=3, cutoff=0.4)]
     listed = _names(dict.fromkeys(near)) if near else _names(microphones)
     hint = "the nearest are" if near else "there are"
-    raise DeviceError(f"no microphone {text!r}; {hint}: {listed} (see --list-devices)")
+    raise DeviceError(f"no microphone {text!r}; {hint}: {listed} (densenoised --list-devices shows them)")
 
 
 def _names(microphones: Sequence[Microphone] | dict[Microphone, None]) -> str:
