@@ -1,0 +1,61 @@
+"""Where a clean recording speaks, where it pauses, and where words begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stft import Samples
+
+RATE = 48_000
+"""All audio in the evaluation, Hz."""
+STEP = RATE // 100
+"""Resolution of the analysis, samples: 10 ms."""
+ACTIVE_RANGE_DB = 25.0
+"""Speech is within this of the loud frames' level (their 95th percentile)."""
+PAUSE_RANGE_DB = 30.0
+"""A pause is at least this far below it; recordings that hiss louder than that have none."""
+GUARD_STEPS = 5
+"""Kept free at both ends of a pause, 10 ms steps: decays and breaths."""
+ONSET_QUIET_STEPS = 10
+"""A word begins after at least this much without speech, 10 ms steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechActivity:
+    """Sample masks over one recording, shape (samples,), bool, and the first samples of its words."""
+
+    active: NDArray[np.bool_]
+    pauses: NDArray[np.bool_]
+    onsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, clean: Samples) -> SpeechActivity:
+        """From the level of 10 ms steps, smoothed over 30 ms."""
+        steps = len(clean) // STEP
+        power = np.mean(np.square(clean[: steps * STEP].astype(np.float64)).reshape(steps, STEP), axis=1)
+        smooth = np.convolve(power, np.full(3, 1 / 3), mode="same") if steps >= 3 else power
+        level = 10 * np.log10(smooth + 1e-12)
+        loud = np.percentile(level, 95) if steps else 0.0
+        active = (level > loud - ACTIVE_RANGE_DB) & (level > -90.0)
+        quiet = ~active & (level < loud - PAUSE_RANGE_DB)
+        pauses = quiet.copy()
+        for shift in range(1, GUARD_STEPS + 1):
+            pauses[shift:] &= quiet[:-shift]
+            pauses[:-shift] &= quiet[shift:]
+        starts = np.flatnonzero(active[1:] & ~active[:-1]) + 1
+        onsets = [
+            start
+            for start in starts
+            if start >= ONSET_QUIET_STEPS and not active[start - ONSET_QUIET_STEPS : start].any()
+        ]
+        return cls(_samples(active, len(clean)), _samples(pauses, len(clean)), np.array(onsets, np.int64) * STEP)
+
+
+def _samples(steps: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
+    mask = np.zeros(length, bool)
+    spread = np.repeat(steps, STEP)
+    mask[: len(spread)] = spread
+    return mask

@@ -1,0 +1,91 @@
+"""``densenoiser evaluate``: systems by metrics over a folder of pairs, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from ..errors import AudioFileError, ModelError
+from ..model_file import DEFAULT_MODEL
+from .metrics import available
+from .pair_set import read_pairs
+from .report import check_harness, summarise, tables, write_files
+from .scores import CLEAN, Row, score_system
+from .systems import PEERS, MissingSystemError, System, load_system
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = (
+        "Score noise filters on a folder of pairs (clean/NAME, noisy/NAME, pairs.csv). Scores are kept as they are "
+        "made: the same command goes on where it stopped, and only new models, files and metrics cost time."
+    )
+    parser.add_argument(
+        "pairs", type=Path, metavar="PAIRS", help="the folder of pairs; densenoiser-train mix makes one"
+    )
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="scores, tables and summaries")
+    parser.add_argument(
+        "--systems",
+        nargs="+",
+        default=[*PEERS, DEFAULT_MODEL, CLEAN],
+        metavar="NAME",
+        help=f"of {', '.join([*PEERS, CLEAN])}; models by name or .onnx path (default: those and {DEFAULT_MODEL})",
+    )
+    parser.add_argument(
+        "--nisqa-weights", type=Path, metavar="FILE", help="nisqa.tar of the NISQA project (non-commercial licence)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only N pairs, spread evenly over the folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scores every system that can be had; 1 if the pairs cannot be read, a system fails or the self-check does."""
+    console, complaints = Console(), Console(stderr=True)
+    try:
+        pairs = read_pairs(args.pairs)
+    except AudioFileError as error:
+        complaints.print(f"densenoiser evaluate: {error}", style="red", markup=False, soft_wrap=True)
+        return 1
+    if args.limit:
+        pairs = pairs[:: max(1, len(pairs) // args.limit)][: args.limit]
+    metrics, missing = available(args.nisqa_weights)
+    folder = args.output / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, list[Row]] = {}
+    failed = False
+    with Progress(console=complaints, disable=not complaints.is_terminal) as progress:
+        for name in args.systems:
+            task = progress.add_task(name, total=len(pairs))
+            try:
+                system = System(CLEAN, "1", lambda clean: clean) if name == CLEAN else load_system(name)
+                rows[system.name] = score_system(system, pairs, metrics, folder, partial(progress.advance, task))
+            except MissingSystemError as error:
+                missing.append(str(error))
+            except (AudioFileError, ModelError) as error:
+                missing.append(f"{name}: {error}")
+                failed = True
+    summary = summarise(rows)
+    write_files(args.output, rows, summary)
+    for table in tables(summary):
+        console.print(table)
+    wrong = check_harness(summary)
+    for line in missing:
+        complaints.print(f"left out: {line}", style="yellow", markup=False, soft_wrap=True)
+    for line in wrong:
+        complaints.print(line, style="red", markup=False, soft_wrap=True)
+    return 1 if failed or wrong else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command on its own, as in ``python -m densenoiser_models.evaluation.cli``."""
+    parser = argparse.ArgumentParser(prog="densenoiser evaluate")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""What is measured on one recording: published scores from their own packages, and what users complain of.
+
+All audio is mono float32 at 48 kHz, shape (samples,), in [-1, 1], already lined up. Levels are in dB; NaN where a
+recording has nothing to measure (no pause, no onset, nothing above 8 kHz).
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import soxr
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from ..stft import Samples
+from .activity import RATE, SpeechActivity
+
+NARROW_RATE = 16_000
+"""Where PESQ, STOI, SI-SDR and DNSMOS are defined, Hz."""
+ONSET_SECONDS = 0.030
+HIGH_BAND_HZ = (8_000.0, 20_000.0)
+FULL_BAND_FLOOR_DB = -60.0
+"""A clip is full-band if its level in the high band is within this of its whole level."""
+
+Score = dict[str, float]
+Metric = Callable[[Samples, Samples, Samples], Score]
+"""(clean, noisy, output) to named figures."""
+
+
+class MissingMetricError(Exception):
+    """A metric's package or weights are not there; the message says how to get them."""
+
+
+def level_db(audio: Samples | NDArray[np.float64]) -> float:
+    """Mean power, dBFS; -200 for silence or nothing."""
+    power = float(np.mean(np.square(audio, dtype=np.float64))) if len(audio) else 0.0
+    return 10 * math.log10(power + 1e-20)
+
+
+def si_sdr(reference: Samples, output: Samples) -> float:
+    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al., "SDR - half-baked or well done?", 2019)."""
+    target = reference - np.mean(reference, dtype=np.float64)
+    estimate = output - np.mean(output, dtype=np.float64)
+    scaled = np.dot(estimate, target) / (np.dot(target, target) + 1e-20) * target
+    return 10 * math.log10((np.dot(scaled, scaled) + 1e-20) / (np.sum(np.square(estimate - scaled)) + 1e-20))
+
+
+def onset_loss_db(clean: Samples, output: Samples, activity: SpeechActivity) -> float:
+    """How much of the first 30 ms of words is gone, dB, median over the words; 0 is none.
+
+    The clean word's share of the output, by projection, so that noise left over does not count as speech.
+    """
+    losses = []
+    for onset in activity.onsets:
+        word = slice(onset, onset + round(ONSET_SECONDS * RATE))
+        energy = np.dot(clean[word], clean[word])
+        if len(clean[word]) and energy > 0:
+            kept = max(float(np.dot(output[word], clean[word]) / energy), 1e-3)
+            losses.append(-20 * math.log10(kept))
+    return float(np.median(losses)) if losses else math.nan
+
+
+def musical_noise(noisy: Samples, output: Samples, activity: SpeechActivity) -> float:
+    """Log ratio of the kurtosis of the power spectrum in pauses, output to input; 0 is none, above 0.5 is heard.
+
+    Isolated peaks raise the kurtosis (Uemura et al., "Automatic optimization scheme of spectral subtraction based on
+    musical noise assessment via higher-order statistics", IWAENC 2008). Each bin is taken on its own.
+    """
+    frame, hop = 1536, 768
+    window = np.hanning(frame)
+    starts = [s for s in range(0, len(noisy) - frame, hop) if activity.pauses[s : s + frame].all()]
+    if len(starts) < 12:
+        return math.nan
+    kurtoses = []
+    for audio in (noisy, output):
+        frames = np.stack([audio[s : s + frame] * window for s in starts])
+        power = np.abs(np.fft.rfft(frames, axis=1)[:, 4:256]) ** 2
+        second, fourth = np.mean(power**2, axis=0), np.mean(power**4, axis=0)
+        heard = second > 1e-24
+        if not heard.any():
+            return math.nan
+        kurtoses.append(np.mean(fourth[heard] / second[heard] ** 2))
+    return math.log(kurtoses[1] / kurtoses[0])
+
+
+def high_band(audio: Samples) -> Samples:
+    """What is between 8 and 20 kHz."""
+    spectrum = np.fft.rfft(audio)
+    frequencies = np.fft.rfftfreq(len(audio), 1 / RATE)
+    spectrum[(frequencies < HIGH_BAND_HZ[0]) | (frequencies > HIGH_BAND_HZ[1])] = 0
+    return np.asarray(np.fft.irfft(spectrum, len(audio)), np.float32)
+
+
+def is_full_band(clean: Samples) -> bool:
+    """Whether the recording has content above 8 kHz worth keeping."""
+    return len(clean) > 0 and level_db(high_band(clean)) > level_db(clean) + FULL_BAND_FLOOR_DB
+
+
+def intrusive(clean: Samples, _: Samples, output: Samples) -> Score:
+    """PESQ-WB, STOI, ESTOI, SI-SDR, at 16 kHz against the clean recording."""
+    pesq, pystoi = _package("pesq", "pesq"), _package("pystoi", "pystoi")
+    reference, degraded = _narrow(clean), _narrow(output)
+    try:
+        pesq_wb = float(pesq.pesq(NARROW_RATE, reference, degraded, "wb"))
+    except pesq.PesqError:  # no speech found in one of the two
+        pesq_wb = math.nan
+    return {
+        "PESQ": pesq_wb,
+        "STOI": float(pystoi.stoi(reference, degraded, NARROW_RATE)),
+        "ESTOI": float(pystoi.stoi(reference, degraded, NARROW_RATE, extended=True)),
+        "SI-SDR": si_sdr(reference, degraded),
+    }
+
+
+def dnsmos(_: Samples, __: Samples, output: Samples) -> Score:
+    """DNSMOS P.835: predicted ratings of speech, background and overall, 1 to 5 (Reddy et al., ICASSP 2022)."""
+    rated = _dnsmos_model()(np.clip(_narrow(output), -1.0, 1.0), NARROW_RATE, False)
+    return {name: float(rated[key]) for name, key in (("SIG", "sig_mos"), ("BAK", "bak_mos"), ("OVRL", "ovrl_mos"))}
+
+
+def nisqa(weights: Path) -> Metric:
+    """NISQA v2's five ratings with the weights at ``weights`` (Mittag et al., Interspeech 2021).
+
+    The weights are for non-commercial use and are not shipped. MissingMetricError if they or torchmetrics are missing.
+    """
+    implementation = _package("torchmetrics.functional.audio.nisqa", "torchmetrics")
+    torch = _package("torch", "torch")
+    _package("librosa", "librosa")
+    if not weights.is_file():
+        raise MissingMetricError(f"NISQA: no weights at {weights}")
+    checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
+    network = implementation._NISQADIM(checkpoint["args"])
+    network.load_state_dict(checkpoint["model_state_dict"])
+    # Its own loader knows one path in the home folder and downloads what is not there.
+    implementation._load_nisqa_model = lambda: (network, checkpoint["args"])
+    names = ("NISQA", "NISQA noisiness", "NISQA discontinuity", "NISQA coloration", "NISQA loudness")
+
+    def rate(_: Samples, __: Samples, output: Samples) -> Score:
+        rated = implementation.non_intrusive_speech_quality_assessment(torch.from_numpy(output), RATE)
+        return dict(zip(names, rated.tolist(), strict=True))
+
+    return rate
+
+
+def complaints(clean: Samples, noisy: Samples, output: Samples) -> Score:
+    """Word onsets lost, noise left in pauses, musical noise."""
+    activity = SpeechActivity.of(clean)
+    pauses = activity.pauses
+    return {
+        "onset loss dB": onset_loss_db(clean, output, activity),
+        "pause residual dB": level_db(output[pauses]) - level_db(noisy[pauses]) if pauses.any() else math.nan,
+        "musical noise": musical_noise(noisy, output, activity),
+    }
+
+
+def safety(clean: Samples, noisy: Samples, enhance: Callable[[Samples], Samples]) -> Score:
+    """What a system does to speech that needs no help and to noise alone; ``enhance`` gives lined-up output.
+
+    Level change of clean speech as it is, and at -45 dBFS; of its 8-20 kHz band if it has one; attenuation of the
+    pair's noise alone after the first half second. dB.
+    """
+    active = SpeechActivity.of(clean).active
+    if not active.any():
+        return {}
+    speech = clean * np.float32(10 ** ((-26.0 - level_db(clean[active])) / 20))
+    speech *= np.float32(min(1.0, 0.99 / np.max(np.abs(speech))))
+    quiet = speech * np.float32(10 ** ((-45.0 - level_db(speech[active])) / 20))
+    kept, kept_quiet = enhance(speech), enhance(quiet)
+    scores = {
+        "clean level dB": level_db(kept[active]) - level_db(speech[active]),
+        "quiet level dB": level_db(kept_quiet[active]) - level_db(quiet[active]),
+        "clean onset loss dB": onset_loss_db(speech, kept, SpeechActivity.of(speech)),
+    }
+    if is_full_band(speech):
+        scores["high band dB"] = level_db(high_band(kept)) - level_db(high_band(speech))
+    noise = noisy - clean
+    settled = slice(RATE // 2, None)
+    if level_db(noise[settled]) > -80.0:
+        scores["noise only dB"] = level_db(enhance(noise)[settled]) - level_db(noise[settled])
+    return scores
+
+
+def available(nisqa_weights: Path | None) -> tuple[Mapping[str, Metric], list[str]]:
+    """The metrics that can be computed here, and a line for each that cannot."""
+    makers: dict[str, Callable[[], Metric]] = {
+        "intrusive": _checked(intrusive, "pesq", "pystoi"),
+        "dnsmos": _checked(dnsmos, "speechmos.dnsmos"),
+        "complaints": lambda: complaints,
+    }
+    missing = []
+    if nisqa_weights is None:
+        missing.append("NISQA: give its weights with --nisqa-weights (nisqa.tar of the NISQA project, non-commercial)")
+    else:
+        makers["nisqa"] = lambda: nisqa(nisqa_weights)
+    found = {}
+    for name, make in makers.items():
+        try:
+            found[name] = make()
+        except MissingMetricError as error:
+            missing.append(str(error))
+    return found, missing
+
+
+def _checked(metric: Metric, *packages: str) -> Callable[[], Metric]:
+    def make() -> Metric:
+        for package in packages:
+            _package(package, package.partition(".")[0])
+        return metric
+
+    return make
+
+
+def _package(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingMetricError(
+            f"{package} is missing ({error}): pip install {package}, or densenoiser[eval]"
+        ) from error
+
+
+def _narrow(audio: Samples) -> Samples:
+    narrow: Samples = soxr.resample(audio, RATE, NARROW_RATE, "VHQ")
+    return narrow
+
+
+@cache
+def _dnsmos_model() -> Any:
+    """The package's own pipeline, its sessions on one thread: its default fights other processes for the cores."""
+    module = _package("speechmos.dnsmos", "speechmos")
+    folder = Path(module.__file__).parent / "dnsmos_models"
+    paths = (folder / "sig_bak_ovr.onnx", folder / "model_v8.onnx")
+    if not all(path.is_file() for path in paths):
+        raise ModelError(f"speechmos has no models in {folder}; install it again")
+    model = module.DNSMOS(*map(str, paths))
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    model.onnx_sess, model.p808_onnx_sess = (
+        ort.InferenceSession(path, options, providers=["CPUExecutionProvider"]) for path in paths
+    )
+    return model

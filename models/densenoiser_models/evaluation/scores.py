@@ -1,0 +1,123 @@
+"""The scores of one system over a set of pairs, kept on disk as they come, so that a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..stft import Samples
+from .activity import RATE
+from .metrics import Metric, Score, safety
+from .pair_set import Pair
+from .systems import Enhance, System
+
+SCORES_VERSION = 1
+"""Raised when a metric's definition changes: older scores are then computed again."""
+LONGEST_DELAY = RATE // 10
+"""Longest constant delay that is looked for, samples: 100 ms."""
+DELAY_CLIPS = 5
+SAFETY = "safety"
+CLEAN = "clean"
+"""The name under which the reference itself is rated, as the ceiling of the predicted ratings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One pair's scores by one system; ``groups`` are the metrics that have been computed."""
+
+    pair: str
+    digest: str
+    groups: tuple[str, ...]
+    scores: Score
+
+
+class ScoreFile:
+    """Rows of one version of one system, one JSON object a line, appended as they are made."""
+
+    def __init__(self, folder: Path, system: System) -> None:
+        safe = re.sub(r"[^\w.-]+", "_", system.name)
+        self.path = folder / f"{safe}.jsonl"
+        self._version = f"{SCORES_VERSION}:{system.version}"
+
+    def read(self) -> dict[str, Row]:
+        """The newest row of each pair; rows of other versions and a last line cut short are passed over."""
+        rows: dict[str, Row] = {}
+        if not self.path.is_file():
+            return rows
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if record["version"] == self._version:
+                scores = {name: float(value) for name, value in record["scores"].items()}
+                rows[record["pair"]] = Row(record["pair"], record["digest"], tuple(record["groups"]), scores)
+        return rows
+
+    def append(self, row: Row) -> None:
+        """Adds a row at the end."""
+        record = {"version": self._version, "pair": row.pair, "digest": row.digest, "groups": row.groups}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record | {"scores": row.scores}) + "\n")
+
+
+def measure_delay(enhance: Enhance, pairs: Sequence[Pair]) -> int:
+    """The system's constant delay at 48 kHz, samples: where its output of clean speech fits best, median over clips."""
+    delays = []
+    for pair in pairs[:: max(1, len(pairs) // DELAY_CLIPS)][:DELAY_CLIPS]:
+        clean, _ = pair.load()
+        output = enhance(clean)
+        size = 2 * len(clean)
+        spectrum = np.fft.rfft(output, size) * np.conj(np.fft.rfft(clean, size))
+        delays.append(int(np.argmax(np.fft.irfft(spectrum, size)[:LONGEST_DELAY])))
+    return int(np.median(delays))
+
+
+def without_delay(enhance: Enhance, delay: int) -> Enhance:
+    """``enhance`` lined up with its input: ``delay`` samples later in, as many fewer at the start."""
+
+    def aligned(noisy: Samples) -> Samples:
+        return enhance(np.pad(noisy, (0, delay)))[delay:]
+
+    return aligned
+
+
+def score_system(
+    system: System, pairs: Sequence[Pair], metrics: Mapping[str, Metric], folder: Path, on_row: Callable[[], None]
+) -> list[Row]:
+    """All rows of ``system``, those on disk and those made now; ``on_row`` is called at each."""
+    file = ScoreFile(folder, system)
+    known = file.read()
+    wanted = [*metrics] if system.name == CLEAN else [*metrics, SAFETY]
+    rows = []
+    enhance: Enhance | None = None
+    for pair in pairs:
+        digest = pair.digest()
+        row = known.get(pair.name)
+        if row is None or row.digest != digest:
+            row = Row(pair.name, digest, (), {})
+        groups = [group for group in wanted if group not in row.groups]
+        if groups:
+            if enhance is None:
+                enhance = without_delay(system.enhance, measure_delay(system.enhance, pairs))
+            scores = dict(_scores(pair, system.name, enhance, groups, metrics))
+            row = Row(pair.name, digest, (*row.groups, *groups), row.scores | scores)
+            file.append(row)
+        rows.append(row)
+        on_row()
+    return rows
+
+
+def _scores(
+    pair: Pair, name: str, enhance: Enhance, groups: Sequence[str], metrics: Mapping[str, Metric]
+) -> Iterator[tuple[str, float]]:
+    clean, noisy = pair.load()
+    output = clean if name == CLEAN else enhance(noisy)
+    for group in groups:
+        found = safety(clean, noisy, enhance) if group == SAFETY else metrics[group](clean, noisy, output)
+        yield from found.items()
