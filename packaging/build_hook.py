@@ -1,4 +1,4 @@
-"""Compiles the translations whenever a wheel or an editable install is built."""
+"""Completes a wheel or an editable install: compiled translations, and in the wheel the desktop files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]
+class DesktopHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs ``catalogue.py compile`` first; ``artifacts`` in pyproject.toml takes the results into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """``version`` is "standard" or "editable"; both need the compiled files in the tree."""
+        """``version`` is "standard" or "editable"; the latter finds ``packaging/share`` in the checkout."""
         path = Path(self.root) / "packaging" / "catalogue.py"
         spec = importlib.util.spec_from_file_location("catalogue", path)
         assert spec is not None
@@ -21,3 +21,5 @@ class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]
         catalogue = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(catalogue)
         catalogue.compile_catalogues()
+        if version == "standard":
+            build_data["force_include"]["packaging/share"] = "densenoiser_daemon/share"

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--autostart", choices=("on", "off"), help=_("switch on or off that the icon starts at login, and exit")
     )
+    parser.add_argument("--monitor", action="store_true", help=_("open the live meters in a terminal window, and exit"))
     parser.add_argument(
         "--wait",
         type=float,
@@ -52,11 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.autostart is not None:
         autostart.switch(args.autostart == "on", program)
         return 0
+    if args.monitor:
+        return _open_monitor()
     try:
         return _show(program, args.wait, args.start)
     except BusError as error:
         log.error("%s", error)
         return 1
+
+
+def _open_monitor() -> int:
+    command = programs.monitor_command()
+    if command is None:
+        log.error(_("No terminal program was found; run in one: densenoiser monitor"))
+        return 1
+    programs.launch(command)
+    return 0
 
 
 def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
