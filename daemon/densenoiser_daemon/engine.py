@@ -177,10 +177,12 @@ class Engine:
                     backend.stop()
                     open_microphone = None
                     self._end_stream()
+                    log.debug("released the microphone: %s", self._counters(backend))
                 if wanted is not None:
                     try:
                         backend.start(wanted)
                         open_microphone = wanted
+                        log.debug("opened the microphone %s for %s", wanted.name, ", ".join(backend.listeners))
                     except DeviceError as error:
                         fault = str(error)
                         log.warning("%s", error)
@@ -220,16 +222,17 @@ class Engine:
             if late:
                 self._reframer.drop(late)
                 self._tally.dropped_frames += late
+        hop_seconds = self._denoiser.spec.hop_seconds
         while (frame := self._reframer.pop()) is not None:
             started = time.perf_counter()
             clean = self._filter(frame, microphone)
             lost = 0
-            latency = backend.playback_latency
             if latency is not None:
                 lost = self._drift.correction(latency, math.sqrt(float(clean @ clean) / len(clean)))
+                latency += hop_seconds
             backend.write(stretch(clean, lost))
             self._tally.frames += 1
-            self._tally.deadline_misses += time.perf_counter() - started > self._denoiser.spec.hop_seconds
+            self._tally.deadline_misses += time.perf_counter() - started > hop_seconds
             if self._tally.frames % _COLLECT_FRAMES == 0:
                 gc.collect(1)
             if self._tally.frames % _PUBLISH_FRAMES == 0:
@@ -242,7 +245,9 @@ class Engine:
             np.nan_to_num(frame, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
         np.clip(frame, -1.0, 1.0, out=frame)
         self._energy_in += float(frame @ frame)
-        self._denoiser.strength_db = settings.strength_for(microphone.name) if settings.enabled else 0.0
+        strength_db = settings.strength_for(microphone.name) if settings.enabled else 0.0
+        if strength_db != self._denoiser.strength_db:
+            self._denoiser.strength_db = strength_db
         np.copyto(self._output, self._denoiser.process(frame))
         if self._incoming is not None:
             self._swap(frame)

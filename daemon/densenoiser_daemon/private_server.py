@@ -136,11 +136,14 @@ class PrivateServer:
                 f"source_name={name} master={feed}.monitor channels=1 source_properties='device.description=\"{description}\"'",
             )
             deadline = time.monotonic() + _START_SECONDS
-            while name not in {source.name for source in pulse.source_list()}:
-                if time.monotonic() > deadline:
-                    raise BackendError(f"the private {self.kind} did not make the microphone {name}")
-                time.sleep(0.02)
-            pulse.source_default_set(pulse.get_source_by_name(name))
+            while True:
+                try:
+                    pulse.source_default_set(pulse.get_source_by_name(name))
+                    return
+                except (pulsectl.PulseIndexError, pulsectl.PulseOperationFailed) as error:  # the session manager is not ready
+                    if time.monotonic() > deadline:
+                        raise BackendError(f"the private {self.kind} did not make the microphone {name}") from error
+                    time.sleep(0.02)
 
     def unplug_microphone(self, name: str = MICROPHONE_NAME) -> None:
         """Take away what ``plug_microphone`` put there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 
 import numpy as np
 
@@ -12,6 +13,7 @@ MAX_CORRECTION = 4
 """Most samples that one quiet frame gives or takes."""
 WINDOW_SECONDS = 3.0
 """Over how long the low-water mark is taken."""
+_BLOCKS = 10
 SETTLING_SECONDS = 0.5
 """Right after a stream starts neither underruns nor levels mean anything yet."""
 CALM_SECONDS = 30.0
@@ -35,10 +37,13 @@ class DriftController:
         self._base = target
         self._ceiling = ceiling
         self._frames_per_second = rate / hop
-        self._low_water: deque[float] = deque(maxlen=round(WINDOW_SECONDS * self._frames_per_second))
+        self._block_frames = round(WINDOW_SECONDS / _BLOCKS * self._frames_per_second)
+        self._low_water: deque[float] = deque(maxlen=_BLOCKS)
+        self._in_block = 0
+        self._corrected = 0.0
         self._frames = 0
         self._last_underrun = 0
-        self._correcting = False
+        self._correcting = self._dropping = False
         self.target = target
 
     def note_underrun(self) -> None:
@@ -46,13 +51,13 @@ class DriftController:
         if self._frames > SETTLING_SECONDS * self._frames_per_second:
             self.target = min(self.target + 0.003, self._ceiling / 2)
         self._last_underrun = self._frames
-        self._low_water.clear()
+        self._begin_again()
 
     def reset(self) -> None:
         """A new stream: forget what was measured, keep the target."""
-        self._low_water.clear()
+        self._begin_again()
         self._frames = self._last_underrun = 0
-        self._correcting = False
+        self._corrected = 0.0
 
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
@@ -62,8 +67,14 @@ class DriftController:
             self._last_underrun = self._frames
         if self._frames < SETTLING_SECONDS * self._frames_per_second:
             return 0
-        self._low_water.append(latency)
-        excess = (min(self._low_water) - self.target) * self._rate
+        # Each correction shows in every measurement after it: kept free of them, earlier measurements stay comparable.
+        level = latency + self._corrected
+        if self._in_block == 0:
+            self._low_water.append(level)
+        elif level < self._low_water[-1]:
+            self._low_water[-1] = level
+        self._in_block = (self._in_block + 1) % self._block_frames
+        excess = (min(self._low_water) - self._corrected - self.target) * self._rate
         if excess > 0 and len(self._low_water) < (self._low_water.maxlen or 0):
             return 0
         dead_band = self._rate * (0.0002 if self._correcting else 0.002)
@@ -72,17 +83,32 @@ class DriftController:
             return 0
         step = min(MAX_CORRECTION if rms < QUIET_RMS else 1, max(1, round(abs(excess))))
         lost = step if excess > 0 else -step
-        # The correction shows in every measurement after it; the earlier ones are shifted to agree.
-        self._low_water = deque((value - lost / self._rate for value in self._low_water), self._low_water.maxlen)
+        self._corrected += lost / self._rate
         return lost
 
     def frames_to_drop(self, latency: float, waiting: int) -> int:
-        """How many of the ``waiting`` captured frames to throw away, oldest first, so that the queue stays under its ceiling."""
+        """How many of the ``waiting`` captured frames to throw away, oldest first.
+
+        Above the ceiling, as many as it takes to come back to the target: one break instead of a long delay.
+        """
         hop_seconds = self._hop / self._rate
-        if latency + (waiting - 1) * hop_seconds <= self._ceiling:
+        self._dropping = self._dropping or latency + (waiting - 1) * hop_seconds > self._ceiling
+        if not self._dropping or not waiting:
             return 0
-        keep = int(max(0.0, self.target + hop_seconds - latency) / hop_seconds) + 1
-        return max(0, waiting - keep)
+        keep = min(waiting, int(max(0.0, self.target + hop_seconds - latency) / hop_seconds))
+        self._dropping = keep == 0
+        self._begin_again()
+        return waiting - keep
+
+    def _begin_again(self) -> None:
+        self._low_water.clear()
+        self._in_block = 0
+        self._correcting = False
+
+
+@cache
+def _fade(length: int) -> Samples:
+    return np.linspace(0.0, 1.0, length, dtype=np.float32)
 
 
 def stretch(frame: Samples, lost: int) -> Samples:
@@ -94,7 +120,7 @@ def stretch(frame: Samples, lost: int) -> Samples:
     if lost == 0:
         return frame
     length = len(frame) - lost
-    fade = np.linspace(0.0, 1.0, length, dtype=np.float32)
+    fade = _fade(length)
     if lost > 0:
         early, late = frame[:length], frame[lost:]
     else:

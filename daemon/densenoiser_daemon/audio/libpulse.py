@@ -106,16 +106,17 @@ class MainLoop:
         self._connection = connection
         self._loop = _pointer(connection._loop)
 
-    def iterate(self, timeout: float | None) -> None:
-        """Sleep until libpulse has something to do or ``timeout`` s have passed, and do it. BackendError if it broke."""
+    def iterate(self, timeout: float | None) -> bool:
+        """Sleep until libpulse has something to do or ``timeout`` s have passed, and do it; False if there was nothing to do.
+
+        BackendError if the connection broke.
+        """
         microseconds = -1 if timeout is None else max(0, int(timeout * 1e6))
-        if (
-            _pa.pa_mainloop_prepare(self._loop, microseconds) < 0
-            or _pa.pa_mainloop_poll(self._loop) < 0
-            or _pa.pa_mainloop_dispatch(self._loop) < 0
-            or not self._connection.connected
-        ):
-            raise BackendError("the connection to the sound server is lost")
+        if _pa.pa_mainloop_prepare(self._loop, microseconds) >= 0 and _pa.pa_mainloop_poll(self._loop) >= 0:
+            done = int(_pa.pa_mainloop_dispatch(self._loop))
+            if done >= 0 and self._connection.connected:
+                return done > 0
+        raise BackendError("the connection to the sound server is lost")
 
     def wake(self) -> None:
         """End ``iterate`` early. From any thread."""
@@ -224,9 +225,14 @@ class RecordStream(_Stream):
         self._block = np.zeros(rate, np.float32)
         self._data, self._size = c_void_p(), c_size_t()
 
+    @property
+    def readable(self) -> bool:
+        """A block is there to read."""
+        return _pa.pa_stream_readable_size(self._stream) not in (0, 2**64 - 1)
+
     def read(self) -> Samples | None:
         """The next block, valid until the next call, or None if none is there. A hole in the stream reads as zeros."""
-        if not self.is_ready or _pa.pa_stream_readable_size(self._stream) in (0, 2**64 - 1):
+        if not self.readable:
             return None
         if (
             _pa.pa_stream_peek(self._stream, ctypes.byref(self._data), ctypes.byref(self._size)) < 0
@@ -265,6 +271,15 @@ class PlaybackStream(_Stream):
         if corked:
             self._release(_pa.pa_stream_flush(self._stream, None, None))
         self._measured = None
+
+    @property
+    def latency(self) -> float | None:
+        """As for every stream; once the queue has run empty the server waits for more, so it never falls below zero."""
+        seconds = super().latency
+        if seconds is not None and seconds < 0.0:
+            self._measured = time.monotonic(), -self._passed / self._rate
+            return 0.0
+        return seconds
 
     def write(self, samples: Samples) -> None:
         """Queue a copy of ``samples``, shape (any,), C-contiguous float32."""

@@ -41,6 +41,7 @@ class PulseBackend:
         self._remembered: str | None = None
         self._stale: set[str] = set()
         self._closed_xruns = 0
+        self._woken = False
         self.server = ""
 
     def browse(self) -> None:
@@ -115,15 +116,19 @@ class PulseBackend:
         assert self._loop is not None
         assert self._playback is not None
         with _lost_connection_is_backend_error():
-            if not self._stale:
-                self._loop.iterate(timeout)
+            # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
+            while not self._stale and not self._woken and self._loop.iterate(timeout):
+                if self._record is not None and (self._record.readable or self._record.fault is not None):
+                    return
+                if self._playback.fault is not None:
+                    raise BackendError(f"the virtual microphone is gone: {self._playback.fault}")
+            self._woken = False
             stale, self._stale = self._stale, set()
             if stale:
                 self._refresh(stale)
-        if self._playback.fault is not None:
-            raise BackendError(f"the virtual microphone is gone: {self._playback.fault}")
 
     def wake(self) -> None:
+        self._woken = True
         loop = self._loop
         if loop is not None:
             loop.wake()
