@@ -6,8 +6,8 @@ import argparse
 
 from ..errors import DensenoiserError
 from ..i18n import _, ngettext
-from .installation import UNIT, Installation, has_service_manager, reload_bus, systemctl
 from .commands import say
+from .installation import UNIT, Installation, has_service_manager, reload_bus, systemctl
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

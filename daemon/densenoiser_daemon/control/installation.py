@@ -97,9 +97,11 @@ def _source_folder() -> Path:
 
 
 def _programs_folder() -> Path:
-    schemes = ("", f"{os.name}_user")
-    candidates = [Path(sys.argv[0]).absolute().parent]
-    candidates += [Path(sysconfig.get_path("scripts", *([scheme] if scheme else []))) for scheme in schemes]
+    candidates = [
+        Path(sys.argv[0]).absolute().parent,
+        Path(sysconfig.get_path("scripts")),
+        Path(sysconfig.get_path("scripts", f"{os.name}_user")),
+    ]
     found = next((folder for folder in candidates if (folder / "densenoised").is_file()), None)
     if found is None:
         raise DensenoiserError(
