@@ -90,6 +90,11 @@ class DaemonClient:
         """Call a method; its result, or None. Errors as of ``set``."""
         return await self._send(INTERFACE, member, signature, list(arguments))
 
+    async def process(self) -> int:
+        """The daemon's process number."""
+        reply = await self._ask(_to_bus("GetConnectionUnixProcessID", BUS_NAME))
+        return int(reply.body[0])
+
     async def changes(self, with_levels: bool = False) -> AsyncIterator[Properties]:
         """All properties now, and again whenever some changed. NotRunningError when the daemon ends."""
         assert self._bus is not None
@@ -115,17 +120,7 @@ class DaemonClient:
             self._changes.put_nowait(None)
 
     async def _match(self, rule: str) -> None:
-        bus = "org.freedesktop.DBus"
-        await self._ask(
-            Message(
-                destination=bus,
-                path="/org/freedesktop/DBus",
-                interface=bus,
-                member="AddMatch",
-                signature="s",
-                body=[f"type='signal',{rule}"],
-            )
-        )
+        await self._ask(_to_bus("AddMatch", f"type='signal',{rule}"))
 
     async def _send(self, interface: str, member: str, signature: str, body: list[Any]) -> Any:
         reply = await self._ask(
@@ -155,6 +150,11 @@ class DaemonClient:
         if reply.message_type is MessageType.ERROR:
             raise _translate(reply)
         return reply
+
+
+def _to_bus(member: str, argument: str) -> Message:
+    bus, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+    return Message(destination=bus, path=path, interface=bus, member=member, signature="s", body=[argument])
 
 
 def _translate(reply: Message) -> DensenoiserError:
