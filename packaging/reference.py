@@ -1,0 +1,92 @@
+"""Man pages and shell completions, made from the programs' own parsers into ``packaging/share``.
+
+    python packaging/reference.py            write them; run it after changing an option
+    python packaging/reference.py --check    only look whether they are up to date
+
+Needs the development dependencies (shtab, argparse-manpage) and the package itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# What is generated is English, at one width, whoever generates it.
+os.environ.update(LANGUAGE="C", COLUMNS="80")
+
+import shtab
+from argparse_manpage.manpage import Manpage
+
+from densenoiser_daemon import main as densenoised
+from densenoiser_daemon.control import cli as densenoiser
+from densenoiser_models import __version__
+from densenoiser_tray import main as densenoiser_tray
+
+SHARE = Path(__file__).resolve().parent / "share"
+COMPLETIONS = {
+    "bash": "bash-completion/completions/{program}",
+    "zsh": "zsh/site-functions/_{program}",
+    "fish": "fish/vendor_completions.d/{program}.fish",
+}
+SUMMARIES = {
+    "densenoised": "the noise filter for the microphone, as a service",
+    "densenoiser": "control the noise filter, enhance files, find faults",
+    "densenoiser-tray": "the noise filter's icon in the panel",
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file's path under ``SHARE`` and its text."""
+    made: dict[Path, str] = {}
+    for parser in (densenoised.build_parser(), densenoiser.build_parser(), densenoiser_tray.build_parser()):
+        _complete_paths(parser)
+        made[Path(f"man/man1/{parser.prog}.1")] = _man_page(parser)
+        for shell, path in COMPLETIONS.items():
+            made[Path(path.format(program=parser.prog))] = shtab.complete(parser, shell).rstrip("\n") + "\n"
+    return made
+
+
+def _man_page(parser: argparse.ArgumentParser) -> str:
+    data = {
+        "project_name": "DenseNoiser",
+        "version": __version__,
+        "description": SUMMARIES[parser.prog],
+        "manual_title": "DenseNoiser",
+    }
+    page = Manpage(parser, data)
+    page.date = ""  # the same page from the same parser, on any day
+    return str(page).rstrip("\n") + "\n"
+
+
+def _complete_paths(parser: argparse.ArgumentParser) -> None:
+    """Let the shell complete file names where the parser makes a Path of the argument."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _complete_paths(command)
+        elif action.type is Path:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+def main() -> int:
+    """1 if anything was out of date under ``--check``."""
+    parser = argparse.ArgumentParser(description="Make the man pages and completions.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
+    check = parser.parse_args().check
+    stale = 0
+    for path, text in pages().items():
+        target = SHARE / path
+        if target.is_file() and target.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        sys.stdout.write(f"{path}\n")
+        if not check:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
