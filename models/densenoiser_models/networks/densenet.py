@@ -1,0 +1,206 @@
+"""DenseNoiser's network: dense blocks along time over a learned patch view of the spectrum.
+
+Every layer of a block sees the outputs of all layers before it, and a transition compresses them (Huang et al.,
+"Densely Connected Convolutional Networks", CVPR 2017). The layers are causal, dilated convolutions over frames.
+
+    spectrum, this frame and the last -> |X|^0.3 -> strided convolution over frequency: 12 channels x 32 positions
+    -> linear, joined by the log energies above 8 kHz -> dense blocks over time -> linear, joined by the patches
+    -> transposed convolution: complex mask up to 8 kHz;  and sigmoid: one gain a band above
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .mask import HIGH_BANDS, LOW_BINS, compress, full_mask, log_energy, split_spectrum
+
+KERNEL, STRIDE = 16, 8
+POSITIONS = LOW_BINS // STRIDE
+
+
+@dataclass(frozen=True, slots=True)
+class DenseNetSize:
+    """Widths: features of a frame between blocks, features a layer adds, patch channels; dilations, block by block."""
+
+    width: int = 160
+    growth: int = 40
+    patch_channels: int = 12
+    dilations: tuple[tuple[int, ...], ...] = ((1, 2, 4, 8), (1, 2, 4, 8), (2, 4, 8, 16))
+
+
+SIZES = {
+    "small": DenseNetSize(),
+    "large": DenseNetSize(384, 80, 24, ((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8), (2, 4, 8, 16))),
+}
+
+
+class DenseBlock(nn.Module):
+    """Causal dilated convolutions of kernel 3, each fed by all before it, then a 1x1 transition and the residual."""
+
+    def __init__(self, width: int, growth: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.width, self.growth, self.dilations = width, growth, dilations
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(width + i * growth, growth, 3, dilation=d, bias=False) for i, d in enumerate(dilations)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(growth) for _ in dilations)
+        self.transition = nn.Conv1d(width + len(dilations) * growth, width, 1, bias=False)
+        self.transition_norm = nn.BatchNorm1d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, frames) to the same."""
+        features = x
+        for convolution, norm, dilation in zip(self.convolutions, self.norms, self.dilations, strict=True):
+            new = F.relu(norm(convolution(F.pad(features, (2 * dilation, 0)))))
+            features = torch.cat([features, new], 1)
+        return x + F.relu(self.transition_norm(self.transition(features)))
+
+
+class DenseNet(nn.Module):
+    """The network over whole sequences, for training."""
+
+    def __init__(self, size: str = "small") -> None:
+        super().__init__()
+        self.size = SIZES[size]
+        channels, width = self.size.patch_channels, self.size.width
+        self.stem = nn.Conv1d(4, channels, KERNEL, STRIDE, (KERNEL - STRIDE) // 2, bias=False)
+        self.stem_norm = nn.BatchNorm1d(channels)
+        self.encode = nn.Conv1d(channels * POSITIONS + HIGH_BANDS, width, 1, bias=False)
+        self.encode_norm = nn.BatchNorm1d(width)
+        self.blocks = nn.ModuleList(DenseBlock(width, self.size.growth, d) for d in self.size.dilations)
+        self.decode = nn.Conv1d(width, channels * POSITIONS, 1, bias=False)
+        self.decode_norm = nn.BatchNorm1d(channels * POSITIONS)
+        self.gains = nn.Conv1d(width, HIGH_BANDS, 1)
+        self.leaf = nn.ConvTranspose1d(2 * channels, 2, KERNEL, STRIDE, (KERNEL - STRIDE) // 2)
+        nn.init.zeros_(self.leaf.weight)  # the mask starts as one
+        nn.init.zeros_(self.gains.weight)
+        assert self.leaf.bias is not None and self.gains.bias is not None
+        with torch.no_grad():
+            self.leaf.bias.copy_(torch.tensor([1.0, 0.0]))
+            self.gains.bias.fill_(2.0)
+
+    def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes."""
+        batch, frames = low.shape[:2]
+        now = compress(low)
+        last = F.pad(now, (0, 0, 0, 0, 1, 0))[:, :-1]
+        both = torch.cat([last, now], 3).flatten(0, 1).transpose(1, 2)
+        patches = F.relu(self.stem_norm(self.stem(both)))
+        encoded = torch.cat([patches.reshape(batch, frames, -1), log_energy(high**2)], 2).transpose(1, 2)
+        x = F.relu(self.encode_norm(self.encode(encoded)))
+        for block in self.blocks:
+            x = block(x)
+        decoded = F.relu(self.decode_norm(self.decode(x))).transpose(1, 2).reshape(batch * frames, -1, POSITIONS)
+        mask = self.leaf(torch.cat([decoded, patches], 1)).transpose(1, 2).reshape(batch, frames, LOW_BINS, 2)
+        return mask, torch.sigmoid(self.gains(x)).transpose(1, 2)
+
+    def streaming(self) -> StreamingDenseNet:
+        """The same function frame by frame, normalisation folded into the weights."""
+        return StreamingDenseNet(self)
+
+
+def _folded(weight: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight (out, ...) and bias (out,) of a convolution and the BatchNorm after it as one."""
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
+
+
+class StreamingBlock(nn.Module):
+    """A dense block for one frame.
+
+    What a frame adds to later frames is computed in one product when it is seen, and kept: ``state`` holds the last
+    ``2 * max(dilations)`` frames of it, shape (frames, 2 * layers * growth). A layer then needs one product of its own,
+    instead of gathering, joining and multiplying three frames of features.
+    """
+
+    def __init__(self, block: DenseBlock) -> None:
+        super().__init__()
+        growth, layers = block.growth, len(block.dilations)
+        self.growth = growth
+        self.memory = 2 * max(block.dilations)
+        later = torch.zeros(block.width + layers * growth, 2 * layers * growth)
+        biases, places = [], []
+        for i, (convolution, norm, dilation) in enumerate(
+            zip(block.convolutions, block.norms, block.dilations, strict=True)
+        ):
+            assert isinstance(convolution, nn.Conv1d)
+            weight, bias = _folded(convolution.weight.detach(), norm)
+            self.register_buffer(f"now_{i}", weight[:, :, 2].T.contiguous())
+            biases.append(bias.detach())
+            for tap, age in ((0, 2 * dilation), (1, dilation)):
+                column = (tap * layers + i) * growth
+                later[: weight.shape[1], column : column + growth] = weight[:, :, tap].T
+                places.append((self.memory - age) * 2 * layers * growth + column + torch.arange(growth))
+        self.register_buffer("bias", torch.cat(biases)[None])
+        # places come layer by layer; rows are the taps.
+        order = torch.stack(places).reshape(layers, 2, growth).transpose(0, 1).reshape(2, layers * growth)
+        self.register_buffer("places", order)
+        self.register_buffer("later", later)
+        weight, bias = _folded(block.transition.weight.detach()[:, :, 0], block.transition_norm)
+        self.register_buffer("transition", weight.T.contiguous())
+        self.register_buffer("transition_bias", bias.detach())
+        self.layers = layers
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, width) and the state to the same, one frame later."""
+        pasts = (state.reshape(-1)[self.places].sum(0, keepdim=True) + self.bias).split(self.growth, 1)
+        features = x
+        for i, past in enumerate(pasts):
+            new = F.relu(torch.addmm(past, features, self.get_buffer(f"now_{i}")))
+            features = torch.cat([features, new], 1)
+        next_state = torch.cat([state[1:], features @ self.later], 0)
+        return x + F.relu(torch.addmm(self.transition_bias, features, self.transition)), next_state
+
+
+class StreamingDenseNet(nn.Module):
+    """Spectrum of a frame (1, 769, 2) and states to the mask (1, 769, 2) and the next states."""
+
+    def __init__(self, net: DenseNet) -> None:
+        super().__init__()
+        stem, stem_bias = _folded(net.stem.weight.detach(), net.stem_norm)
+        encode, encode_bias = _folded(net.encode.weight.detach()[:, :, 0], net.encode_norm)
+        decode, decode_bias = _folded(net.decode.weight.detach()[:, :, 0], net.decode_norm)
+        assert net.leaf.bias is not None and net.gains.bias is not None
+        for name, tensor in {
+            "stem": stem,
+            "stem_bias": stem_bias,
+            "encode": encode.T.contiguous(),
+            "encode_bias": encode_bias,
+            "decode": decode.T.contiguous(),
+            "decode_bias": decode_bias,
+            "gains": net.gains.weight[:, :, 0].T.contiguous(),
+            "gains_bias": net.gains.bias,
+            "leaf": net.leaf.weight,
+            "leaf_bias": net.leaf.bias,
+        }.items():
+            self.register_buffer(name, tensor.detach().clone())
+        self.blocks = nn.ModuleList(StreamingBlock(b) for b in net.blocks if isinstance(b, DenseBlock))
+        self.state_shapes = {"last_spectrum": (1, 2, LOW_BINS)} | {
+            f"block_{i}": (b.memory, b.later.shape[1])
+            for i, b in enumerate(self.blocks)
+            if isinstance(b, StreamingBlock)
+        }
+
+    def forward(self, spectrum: Tensor, last: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """One frame; states in the order of ``state_shapes``."""
+        now, energies = split_spectrum(spectrum)
+        both = torch.cat([last, now], 1)
+        patches = F.relu(F.conv1d(both, self.stem, self.stem_bias, STRIDE, (KERNEL - STRIDE) // 2))
+        encoded = torch.cat([patches.reshape(1, -1), energies], 1)
+        x = F.relu(torch.addmm(self.encode_bias, encoded, self.encode))
+        next_states = []
+        for block, state in zip(self.blocks, states, strict=True):
+            x, next_state = block(x, state)
+            next_states.append(next_state)
+        decoded = F.relu(torch.addmm(self.decode_bias, x, self.decode)).reshape(1, -1, POSITIONS)
+        leaf = F.conv_transpose1d(
+            torch.cat([decoded, patches], 1), self.leaf, self.leaf_bias, STRIDE, (KERNEL - STRIDE) // 2
+        )
+        gains = torch.sigmoid(torch.addmm(self.gains_bias, x, self.gains))
+        return full_mask(leaf, gains), now, *next_states

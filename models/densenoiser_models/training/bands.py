@@ -1,0 +1,39 @@
+"""The spectrum as the networks see it: complex bins up to 8 kHz, band amplitudes above."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import rfft
+
+from ..frame import FrameSpec
+from ..stft import Samples, analysis_window
+
+SPEC = FrameSpec()
+"""The transform that every network here is trained on."""
+LOW_BINS = 256
+"""Bins 1 to 256, 31.25 Hz to 8 kHz; bin 0 shares the mask of bin 1."""
+HIGH_BANDS = 16
+"""Bands of 1 kHz above 8 kHz, one real gain each."""
+BAND_BINS = (SPEC.bins - 1 - LOW_BINS) // HIGH_BANDS
+BIN_HZ = SPEC.sample_rate / SPEC.fft_size
+
+
+def analyse(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Spectra of a whole signal, frame for frame what ``Analysis`` gives on a stream that starts with it.
+
+    Returns the low bins, shape (frames, 256, 2), real and imaginary parts last, and the root mean square over each
+    high band, shape (frames, 16). A last frame that is not full is left out.
+    """
+    frames = len(samples) // SPEC.hop
+    padded = np.concatenate([np.zeros(SPEC.fft_size - SPEC.hop, np.float32), samples[: frames * SPEC.hop]])
+    windowed = np.lib.stride_tricks.sliding_window_view(padded, SPEC.fft_size)[:: SPEC.hop] * analysis_window(SPEC)
+    spectra = rfft(windowed, axis=1)
+    low = np.ascontiguousarray(spectra[:, 1 : 1 + LOW_BINS]).view(np.float32).reshape(frames, LOW_BINS, 2)
+    high = spectra[:, 1 + LOW_BINS :].reshape(frames, HIGH_BANDS, BAND_BINS)
+    return low, np.sqrt(np.mean(high.real**2 + high.imag**2, axis=2))
+
+
+def power(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power of each frame over all bins, shape (frames,); the scale is that of an unnormalised transform."""
+    return np.asarray(np.sum(low**2, axis=(1, 2)) + BAND_BINS * np.sum(high**2, axis=1), np.float32)
