@@ -129,7 +129,9 @@ class ControlService:
             lost = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
             await asyncio.wait((ended, lost), return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
+                cause = lost.exception()
                 log.warning(_("the session bus is gone; the daemon goes on without it"))
+                log.debug("the bus ended with %r", cause)
         finally:
             bus.disconnect()
 

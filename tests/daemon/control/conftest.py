@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -58,19 +59,26 @@ def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 
 @pytest.fixture
-def bus(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Address of a private session bus that the environment points to."""
-    folder = tmp_path_factory.mktemp("bus")
-    address = f"unix:path={folder / 'socket'}"
+def bus_process(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A private session bus that the environment points to."""
+    address = f"unix:path={tmp_path_factory.mktemp('bus') / 'socket'}"
     command = ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     with process.stdout as printed:
         printed.readline()
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        yield address
+        yield process
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def bus(bus_process: subprocess.Popen[bytes]) -> str:
+    """Its address."""
+    return os.environ["DBUS_SESSION_BUS_ADDRESS"]
 
 
 @pytest.fixture

@@ -1,0 +1,346 @@
+"""The D-Bus service on a private bus: what it shows, what it signals and when, what it refuses and how."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import signal
+import subprocess
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
+
+from densenoiser_daemon.control.bus import BUS_NAME, INTERFACE, OBJECT_PATH, session_bus_address
+from densenoiser_daemon.control.client import DaemonClient, Properties
+from densenoiser_daemon.control.service import ControlService
+from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError
+from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.status import Counters, Levels, State
+
+Result = TypeVar("Result")
+
+
+def ask(question: Callable[[DaemonClient], Awaitable[Result]]) -> Result:
+    """One client, one question."""
+
+    async def connected() -> Result:
+        async with DaemonClient() as client:
+            return await question(client)
+
+    return asyncio.run(connected())
+
+
+async def send(body: dict[str, Any]) -> Message:
+    """One message of any shape to the service; its reply."""
+    bus = await MessageBus(bus_address=session_bus_address()).connect()
+    try:
+        message = {"destination": BUS_NAME, "path": OBJECT_PATH, "interface": INTERFACE, **body}
+        async with asyncio.timeout(5):
+            reply = await bus.call(Message(**message))
+        assert reply is not None
+        return reply
+    finally:
+        bus.disconnect()
+
+
+def test_all_properties_are_there(service: ControlService) -> None:
+    assert ask(DaemonClient.properties) == {
+        "Enabled": True,
+        "Muted": False,
+        "Strength": math.inf,
+        "Microphone": "auto",
+        "ActiveMicrophone": HEADSET.name,
+        "ActiveMicrophoneDescription": HEADSET.description,
+        "Model": "densenet-small",
+        "Provider": "cpu",
+        "State": "running",
+        "Reason": "",
+        "Listeners": ["Zoom"],
+        "Server": "PulseAudio 16.1",
+        "AlgorithmicLatency": 20.0,
+        "TransportLatency": 31.5,
+        "Counters": {"frames": 0, "xruns": 0, "dropped_frames": 0, "deadline_misses": 0, "restarts": 0},
+        "InputLevel": -30.0,
+        "OutputLevel": -42.0,
+        "NoiseReduction": 12.0,
+        "Version": "0.1.0",
+    }
+
+
+def test_every_member_is_documented_in_the_introspection(service: ControlService) -> None:
+    async def introspect() -> str:
+        reply = await send({"interface": "org.freedesktop.DBus.Introspectable", "member": "Introspect"})
+        return str(reply.body[0])
+
+    (own,) = (i for i in ET.fromstring(asyncio.run(introspect())) if i.get("name") == INTERFACE)
+    undocumented = [m.get("name") for m in own if not any(len(a.get("value", "")) > 10 for a in m.findall("annotation"))]
+    assert undocumented == []
+    assert len(own) > 25
+
+
+def test_orders_are_carried_out_and_stored(
+    service: ControlService, controls: RecordedControls, store: SettingsFile
+) -> None:
+    async def order(client: DaemonClient) -> None:
+        assert await client.call("Toggle") is False
+        assert await client.call("Toggle") is True
+        await client.set("Enabled", "b", False)
+        await client.call("Mute", "b", True)
+        await client.call("SetStrength", "d", 12.0)
+        await client.call("SetMicrophone", "s", "webcam")
+        assert await client.call("ListMicrophones") == [
+            (HEADSET.name, "USB Headset", 48_000, True, False),
+            (WEBCAM.name, "Webcam", 44_100, False, True),
+        ]
+
+    ask(order)
+    settings = controls.settings
+    assert (settings.enabled, settings.muted, settings.strength_db, settings.microphone) == (False, True, 12.0, WEBCAM.name)
+    assert SettingsFile(store.path).load() == settings
+
+
+def test_a_microphone_may_have_a_strength_of_its_own(service: ControlService, controls: RecordedControls) -> None:
+    async def order(client: DaemonClient) -> list[float]:
+        seen = []
+        for member, signature, *arguments in (
+            ("SetStrength", "d", 12.0),
+            ("SetMicrophoneStrength", "sd", "", 6.0),
+            ("SetStrength", "d", 7.0),
+            ("SetMicrophoneStrength", "sd", "Webcam", 20.0),
+            ("ForgetMicrophoneStrength", "s", HEADSET.name),
+        ):
+            await client.call(str(member), str(signature), *arguments)
+            seen.append((await client.properties())["Strength"])
+        return seen
+
+    assert ask(order) == [12.0, 6.0, 7.0, 7.0, 12.0]
+    assert controls.settings.strength_db == 12.0
+    assert dict(controls.settings.microphone_strengths) == {WEBCAM.name: 20.0}
+
+
+PROPERTIES = "org.freedesktop.DBus.Properties"
+
+
+def setting(name: str, value: Variant) -> dict[str, Any]:
+    return {"interface": PROPERTIES, "member": "Set", "signature": "ssv", "body": [INTERFACE, name, value]}
+
+
+def calling(member: str, signature: str = "", *body: object) -> dict[str, Any]:
+    return {"member": member, "signature": signature, "body": list(body)}
+
+
+OWN = "org.densenoiser.Error."
+HOSTILE: list[tuple[dict[str, Any], str, str]] = [
+    (calling("SetStrength", "d", -1.0), OWN + "InvalidValue", "a number of dB from 0 up, or infinity"),
+    (calling("SetStrength", "d", math.nan), OWN + "InvalidValue", "is nan"),
+    (calling("SetStrength", "d", -math.inf), OWN + "InvalidValue", "is -inf"),
+    (setting("Strength", Variant("d", -0.5)), OWN + "InvalidValue", "is -0.5"),
+    (calling("SetMicrophoneStrength", "sd", "", -3.0), OWN + "InvalidValue", "is -3.0"),
+    (calling("SetMicrophoneStrength", "sd", "nobody", 3.0), OWN + "UnknownMicrophone", HEADSET.name),
+    (calling("SetMicrophoneStrength", "sd", "auto", 3.0), OWN + "UnknownMicrophone", "name one"),
+    (calling("ForgetMicrophoneStrength", "s", "nobody"), OWN + "UnknownMicrophone", WEBCAM.name),
+    (calling("SetMicrophone", "s", "alsa_output.monitor"), OWN + "UnknownMicrophone", HEADSET.name),
+    (calling("SetMicrophone", "s", "alsa_input"), OWN + "UnknownMicrophone", "several"),
+    (calling("SetMicrophone", "s", "x" * 100_000), OWN + "UnknownMicrophone", ""),
+    (setting("Microphone", Variant("s", "\n")), OWN + "UnknownMicrophone", ""),
+    (calling("SetModel", "s", "densnet"), OWN + "UnknownModel", "densnet"),
+    (calling("SetModel", "s", "/etc/passwd"), OWN + "UnknownModel", "/etc/passwd"),
+    (calling("SetModel", "s", "/dev/zero"), OWN + "UnknownModel", "/dev/zero"),
+    (setting("Model", Variant("s", "")), OWN + "UnknownModel", ""),
+    (calling("SetStrength", "s", "12"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
+    (calling("SetStrength"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
+    (calling("Explode"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
+    (setting("Enabled", Variant("s", "yes")), "org.freedesktop.DBus.Error.InvalidSignature", '"b"'),
+    (setting("State", Variant("s", "idle")), "org.freedesktop.DBus.Error.PropertyReadOnly", ""),
+    (setting("Nonsense", Variant("b", True)), "org.freedesktop.DBus.Error.UnknownProperty", ""),
+    ({**calling("Toggle"), "interface": "org.evil.Daemon1"}, "org.freedesktop.DBus.Error.UnknownMethod", ""),
+    ({**calling("Toggle"), "path": "/elsewhere"}, "org.freedesktop.DBus.Error.Unknown", ""),
+]
+
+
+@pytest.mark.parametrize(("body", "error", "words"), HOSTILE)
+def test_a_wrong_call_is_an_error_that_says_what_is_allowed_and_changes_nothing(
+    service: ControlService, controls: RecordedControls, store: SettingsFile, body: dict[str, Any], error: str, words: str
+) -> None:
+    before = controls.settings
+    reply = asyncio.run(send(body))
+    assert reply.message_type is MessageType.ERROR
+    assert (reply.error_name or "").startswith(error)
+    assert words in reply.body[0]
+    assert controls.settings == before
+    assert not store.path.exists()
+    assert ask(DaemonClient.properties)["Enabled"] is True
+
+
+def test_a_change_is_signalled_when_the_engine_reports_it(service: ControlService, controls: RecordedControls) -> None:
+    async def follow(client: DaemonClient) -> list[Properties]:
+        seen = []
+        async for values in client.changes():
+            seen.append(values)
+            if len(seen) == 1:
+                controls.status = replace(controls.status, state=State.BYPASSED, reason="the model returned NaN")
+                service.changed()
+            elif len(seen) == 2:
+                await client.call("SetStrength", "d", 3.0)
+            else:
+                break
+        return seen
+
+    async def limited(client: DaemonClient) -> list[Properties]:
+        async with asyncio.timeout(5):
+            return await follow(client)
+
+    first, second, third = ask(limited)
+    assert second == {**first, "State": "bypassed", "Reason": "the model returned NaN"}
+    assert third == {**second, "Strength": 3.0}
+
+
+async def signals(bus_address: str, during: Callable[[], Awaitable[None]]) -> list[Message]:
+    """Every signal of the service while ``during`` runs."""
+    heard: list[Message] = []
+    bus = await MessageBus(bus_address=bus_address).connect()
+    try:
+        bus.add_message_handler(lambda m: heard.append(m) if m.path == OBJECT_PATH else None)
+        rule = f"type='signal',sender='{BUS_NAME}'"
+        dbus: dict[str, Any] = {"destination": "org.freedesktop.DBus", "path": "/", "interface": "org.freedesktop.DBus"}
+        await bus.call(Message(**dbus, member="AddMatch", signature="s", body=[rule]))
+        await during()
+        await asyncio.sleep(0.1)
+    finally:
+        bus.disconnect()
+    return heard
+
+
+def test_microphones_are_announced(service: ControlService, controls: RecordedControls, bus: str) -> None:
+    async def unplug() -> None:
+        controls.microphones = (HEADSET,)
+        service.changed()
+        service.changed()
+
+    assert [message.member for message in asyncio.run(signals(bus, unplug))] == ["MicrophonesChanged"]
+
+
+def test_levels_are_signalled_only_while_somebody_watches(
+    service: ControlService, controls: RecordedControls, bus: str
+) -> None:
+    ended = threading.Event()
+
+    def play() -> None:
+        """An engine whose levels and counters change with every frame."""
+        frames = 0
+        while not ended.wait(0.01):
+            frames += 1
+            levels = Levels(-30.0 - frames % 7, -50.0 - frames % 7, 20.0)
+            controls.status = replace(controls.status, levels=levels, counters=Counters(frames=frames))
+
+    async def changes(seconds: float) -> int:
+        async def pause() -> None:
+            await asyncio.sleep(seconds)
+
+        return len(await signals(bus, pause))
+
+    async def story() -> tuple[int, int, int]:
+        unwatched = await changes(0.6)
+        watcher = await MessageBus(bus_address=bus).connect()
+        own: dict[str, Any] = {"destination": BUS_NAME, "path": OBJECT_PATH, "interface": INTERFACE}
+        await watcher.call(Message(**own, member="Watch", signature="b", body=[True]))
+        await watcher.call(Message(**own, member="Watch", signature="b", body=[True]))
+        watched = await changes(1.0)
+        watcher.disconnect()  # without a word of goodbye
+        await asyncio.sleep(0.3)
+        return unwatched, watched, await changes(0.6)
+
+    player = threading.Thread(target=play)
+    player.start()
+    try:
+        unwatched, watched, after = asyncio.run(story())
+    finally:
+        ended.set()
+        player.join()
+    assert unwatched == 0
+    assert 5 <= watched <= 12  # ten a second
+    assert after == 0
+
+
+def test_an_idle_service_costs_nothing(service: ControlService) -> None:
+    started = time.process_time()
+    time.sleep(2.0)
+    assert time.process_time() - started < 0.004  # 0.2 %
+
+
+def test_the_second_daemon_is_told_and_the_first_untouched(
+    service: ControlService, controls: RecordedControls, store: SettingsFile
+) -> None:
+    second = ControlService(RecordedControls(), store)
+    with pytest.raises(AlreadyRunningError, match="already running"):
+        second.start()
+    second.stop()
+    assert ask(DaemonClient.properties)["Enabled"] is True
+
+
+def test_quit_is_answered_before_the_end(service: ControlService, controls: RecordedControls) -> None:
+    ask(lambda client: client.call("Quit"))
+    assert controls.ended.wait(1.0)
+
+
+def test_a_client_hears_of_the_end(service: ControlService) -> None:
+    async def follow(client: DaemonClient) -> None:
+        async for _values in client.changes():
+            threading.Thread(target=service.stop).start()
+
+    with pytest.raises(NotRunningError, match="ended"):
+        ask(follow)
+
+
+@pytest.mark.parametrize("address", ["", "unix:path=/nowhere/bus", "nonsense", "tcp:host=127.0.0.1,port=1"])
+def test_without_a_bus_it_says_so_once_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    controls: RecordedControls,
+    store: SettingsFile,
+    address: str,
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    service = ControlService(controls, store)
+    assert service.start() is False
+    service.changed()
+    service.stop()
+    assert [record.message for record in caplog.records if "no session bus" in record.message] != []
+    assert len(caplog.records) == 1
+
+
+def test_the_bus_is_found_in_the_runtime_folder(
+    bus: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, controls: RecordedControls, store: SettingsFile
+) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "bus").symlink_to(bus.removeprefix("unix:path="))
+    service = ControlService(controls, store)
+    assert service.start() is True
+    assert ask(DaemonClient.properties)["State"] == "running"
+    service.stop()
+
+
+def test_the_daemon_outlives_its_bus(
+    bus_process: subprocess.Popen[bytes],
+    service: ControlService,
+    controls: RecordedControls,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        bus_process.send_signal(signal.SIGKILL)
+        assert eventually(lambda: "the session bus is gone" in caplog.text)
+    service.changed()
+    service.stop()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
