@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider", choices=PROVIDERS, default="cpu", help="where the model runs (default: %(default)s)"
     )
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="files at a time (default: one a CPU)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="files at a time (default: one a CPU)")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
 
 
@@ -125,7 +125,8 @@ def _strength(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number from 1 up, as an argparse type."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 up, is {text!r}")
     return int(text)

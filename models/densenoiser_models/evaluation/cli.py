@@ -7,9 +7,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from ..enhance import positive
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL
 from .metrics import available
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nisqa-weights", type=Path, metavar="FILE", help="nisqa.tar of the NISQA project (non-commercial licence)"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="only N pairs, spread evenly over the folder")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only N pairs, spread evenly over the folder")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         complaints.print(f"densenoiser evaluate: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     if args.limit:
-        pairs = pairs[:: max(1, len(pairs) // args.limit)][: args.limit]
+        pairs = [pairs[index] for index in np.unique(np.linspace(0, len(pairs) - 1, args.limit).round().astype(int))]
     metrics, missing = available(args.nisqa_weights)
     folder = args.output / "scores"
     folder.mkdir(parents=True, exist_ok=True)
