@@ -1,0 +1,97 @@
+"""The menu as a function of the daemon's status."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+from densenoiser_tray.menu import SEPARATOR, Action, Do, Item, build, headline
+from densenoiser_tray.status import Daemon, Microphone
+
+RUNNING = Daemon(
+    is_running=True,
+    enabled=True,
+    model="densenet-small",
+    state="running",
+    listeners=("Zoom", "OBS"),
+    microphones=(Microphone("usb", "USB Headset", is_default=True), Microphone("webcam", "Webcam")),
+    models=("densenet-small", "densenet-large"),
+)
+
+
+def find(items: tuple[Item, ...], label: str) -> Item:
+    return next(item for item in items if item.label == label)
+
+
+def menu(daemon: Daemon, starts_at_login: bool = False, has_monitor: bool = True) -> tuple[Item, ...]:
+    return build(daemon, starts_at_login, has_monitor)
+
+
+def test_the_headline_says_what_happens_and_for_whom() -> None:
+    assert headline(Daemon()) == "DenseNoiser is not running"
+    assert headline(RUNNING) == "Removing noise for Zoom, OBS"
+    assert headline(replace(RUNNING, enabled=False)) == "Off; Zoom, OBS hear the microphone as it is"
+    assert headline(replace(RUNNING, muted=True)) == "Muted; Zoom, OBS hear silence"
+    assert headline(replace(RUNNING, state="idle", listeners=())) == "Ready; nobody is listening"
+    assert headline(replace(RUNNING, state="bypassed", reason="too slow")) == "Noise is not removed: too slow"
+    assert headline(replace(RUNNING, state="waiting-for-server")) == "Waiting for the sound server"
+
+
+def test_trouble_comes_before_what_was_asked_for() -> None:
+    assert headline(replace(RUNNING, muted=True, state="waiting-for-microphone")) == "Waiting for a microphone"
+
+
+def test_without_a_daemon_it_offers_to_start_it_and_no_more() -> None:
+    actions = [item.action.do for item in menu(Daemon()) if item.action]
+    assert actions == [Do.START, Do.START_AT_LOGIN, Do.QUIT]
+    assert find(menu(Daemon()), "Start DenseNoiser").is_default
+
+
+def test_a_left_click_toggles() -> None:
+    (default,) = [item for item in menu(RUNNING) if item.is_default]
+    assert default.action == Action(Do.TOGGLE)
+    assert default.checked is True
+
+
+def test_switches_ask_for_the_other_position() -> None:
+    assert find(menu(RUNNING), "Mute").action == Action(Do.MUTE, True)
+    assert find(menu(replace(RUNNING, muted=True)), "Mute").action == Action(Do.MUTE, False)
+    assert find(menu(RUNNING, starts_at_login=True), "Start at login").action == Action(Do.START_AT_LOGIN, False)
+
+
+def test_exactly_one_strength_is_chosen_even_an_odd_one() -> None:
+    for strength in (6.0, 15.5, math.inf):
+        chosen = [i for i in find(menu(replace(RUNNING, strength_db=strength)), "Strength").submenu if i.checked]
+        assert [item.action for item in chosen] == [Action(Do.SET_STRENGTH, strength)]
+    odd = find(menu(replace(RUNNING, strength_db=15.5)), "Strength").submenu
+    assert [item.label for item in odd] == ["6 dB", "12 dB", "15.5 dB", "20 dB", "30 dB", "Full"]
+
+
+def test_microphones_are_a_radio_list_that_names_the_automatic_one() -> None:
+    entries = find(menu(RUNNING), "Microphone").submenu
+    assert [e.label for e in entries] == ["Automatic (USB Headset)", "USB Headset", "Webcam"]
+    assert [e.checked for e in entries] == [True, False, False]
+    assert all(e.is_radio for e in entries)
+
+
+def test_a_chosen_microphone_that_is_gone_stays_in_the_list() -> None:
+    entries = find(menu(replace(RUNNING, microphone="bluez.gone")), "Microphone").submenu
+    assert [e.label for e in entries if e.checked] == ["bluez.gone (not connected)"]
+
+
+def test_a_model_outside_the_list_is_shown_as_chosen() -> None:
+    entries = find(menu(replace(RUNNING, model="/models/mine.onnx")), "Model").submenu
+    assert [e.label for e in entries if e.checked] == ["/models/mine.onnx"]
+
+
+def test_no_monitor_without_a_terminal() -> None:
+    assert find(menu(RUNNING), "Open monitor").action == Action(Do.OPEN_MONITOR)
+    assert "Open monitor" not in [item.label for item in menu(RUNNING, has_monitor=False)]
+
+
+def test_separators_part_groups_only() -> None:
+    for daemon in (Daemon(), RUNNING):
+        items = menu(daemon)
+        assert SEPARATOR not in {items[0], items[-1]}
+        assert all(not (a is SEPARATOR and b is SEPARATOR) for a, b in pairwise(items))

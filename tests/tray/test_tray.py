@@ -1,0 +1,197 @@
+"""The real tray under a real X server, its menu clicked by a panel, on the real D-Bus service."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from pathlib import Path
+
+from densenoiser_daemon.status import State
+
+from .conftest import HEADSET, WEBCAM, QuietDaemon, StartTray, eventually
+from .panel import Panel
+
+SHARE = Path(__file__).resolve().parents[2] / "packaging" / "share"
+
+
+def test_a_click_on_remove_noise_toggles_it(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    start_tray()
+    panel.wait_for_icon()
+    eventually(lambda: panel.menu().find("Remove noise").is_checked is True)
+    panel.click("Remove noise")
+    eventually(lambda: daemon.controls.settings.enabled is False)
+    eventually(lambda: panel.menu().find("Remove noise").is_checked is False)
+    eventually(lambda: panel.tooltip() == "Off; Zoom hear the microphone as it is")
+
+
+def test_every_choice_reaches_the_daemon(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    start_tray()
+    panel.wait_for_icon()
+    eventually(lambda: panel.menu().find("Mute"))
+    panel.click("Mute")
+    eventually(lambda: daemon.controls.settings.muted)
+    eventually(lambda: panel.menu().find("Mute").is_checked)
+    panel.click("Strength", "12 dB")
+    eventually(lambda: daemon.controls.settings.strength_db == 12.0)
+    eventually(lambda: panel.menu().find("Strength", "12 dB").is_checked)
+    panel.click("Strength", "Full")
+    eventually(lambda: math.isinf(daemon.controls.settings.strength_db))
+    panel.click("Microphone", "Webcam")
+    eventually(lambda: daemon.controls.settings.microphone == WEBCAM.name)
+    eventually(lambda: panel.menu().find("Microphone", "Webcam").is_checked)
+    panel.click("Stop DenseNoiser")
+    eventually(lambda: daemon.controls.is_ended)
+
+
+def test_the_menu_follows_hot_plug(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    start_tray()
+    panel.wait_for_icon()
+    eventually(lambda: panel.menu().find("Microphone", "Webcam").is_radio)
+    daemon.plug(HEADSET)
+    eventually(lambda: len(panel.menu().find("Microphone").entries) == 2)
+    daemon.plug(HEADSET, WEBCAM)
+    eventually(lambda: panel.menu().find("Microphone", "Webcam"))
+
+
+def test_it_comes_before_the_daemon_and_survives_its_restarts(
+    panel: Panel, daemon: QuietDaemon, start_tray: StartTray
+) -> None:
+    tray = start_tray()
+    panel.wait_for_icon()
+    absent = panel.icon_path()
+    assert panel.menu().find("Start DenseNoiser").is_enabled
+    for _ in range(2):
+        daemon.start()
+        eventually(lambda: panel.menu().find("Remove noise"))
+        eventually(lambda: panel.icon_path() != absent)
+        daemon.stop()
+        eventually(lambda: panel.menu().find("Start DenseNoiser"))
+    assert tray.poll() is None
+
+
+def test_the_icon_changes_with_the_state(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    start_tray()
+    panel.wait_for_icon()
+    eventually(lambda: panel.tooltip() == "Removing noise for Zoom")
+    pictures = {Path(panel.icon_path()).read_bytes()}
+    for state, tooltip in (
+        (State.BYPASSED, "Noise is not removed: the model failed"),
+        (State.IDLE, "Ready; nobody is listening"),
+    ):
+        daemon.show(state=state, reason="the model failed", listeners=())
+        eventually(partial(_shows, panel, tooltip))
+        pictures.add(Path(panel.icon_path()).read_bytes())
+    assert len(pictures) == 3
+
+
+def test_trouble_and_its_end_are_announced(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    start_tray()
+    panel.wait_for_icon()
+    daemon.show(state=State.WAITING_FOR_MICROPHONE, reason="USB Headset was unplugged")
+    eventually(lambda: panel.notifications == [("The microphone is gone", "USB Headset was unplugged")])
+    daemon.show(state=State.RUNNING, reason="")
+    eventually(lambda: panel.notifications[1:] == [("Back to normal", HEADSET.description)], seconds=15)
+
+
+def test_what_the_daemon_refuses_is_shown(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    daemon.controls.settings = type(daemon.controls.settings)(microphone="gone.mic")
+    start_tray()
+    panel.wait_for_icon()
+    eventually(lambda: panel.menu().find("Microphone", "Webcam"))
+    daemon.controls.microphones = (HEADSET,)  # gone already, but the menu does not know yet
+    panel.click("Microphone", "Webcam")
+    eventually(lambda: panel.notifications)
+    assert "webcam" in panel.notifications[0][1]
+
+
+def test_start_at_login_is_a_switch(panel: Panel, daemon: QuietDaemon, start_tray: StartTray, tmp_path: Path) -> None:
+    entry = tmp_path / "config" / "autostart" / "org.densenoiser.DenseNoiser.desktop"
+    start_tray()
+    panel.wait_for_icon()
+    assert panel.menu().find("Start at login").is_checked is False
+    panel.click("Start at login")
+    eventually(entry.is_file)
+    eventually(lambda: panel.menu().find("Start at login").is_checked)
+    panel.click("Start at login")
+    eventually(lambda: not entry.exists())
+
+
+def test_quit_ends_the_icon_and_leaves_the_daemon(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    daemon.start()
+    tray = start_tray()
+    panel.wait_for_icon()
+    panel.click("Quit")
+    assert tray.wait(timeout=10) == 0
+    assert not daemon.controls.is_ended
+
+
+def test_a_second_icon_is_refused(panel: Panel, start_tray: StartTray) -> None:
+    start_tray()
+    panel.wait_for_icon()
+    second = start_tray()
+    _, said = second.communicate(timeout=20)
+    assert second.returncode == 1
+    assert "the DenseNoiser icon is there already" in said
+    assert panel.icon_count == 1
+
+
+def test_without_a_panel_it_says_so_once_and_ends(start_tray: StartTray) -> None:
+    tray = start_tray(["--wait", "0.2"])
+    _, said = tray.communicate(timeout=20)
+    assert tray.returncode == 1
+    assert said.count("This desktop shows no tray icons") == 1
+    assert "densenoiser --help" in said
+
+
+def test_without_a_display_it_points_to_the_command(start_tray: StartTray) -> None:
+    tray = start_tray(DISPLAY="", WAYLAND_DISPLAY="")
+    _, said = tray.communicate(timeout=20)
+    assert tray.returncode == 1
+    assert "densenoiser --help" in said
+
+
+def test_without_a_session_bus_it_says_so(start_tray: StartTray, tmp_path: Path) -> None:
+    tray = start_tray(DBUS_SESSION_BUS_ADDRESS="", XDG_RUNTIME_DIR=str(tmp_path))
+    _, said = tray.communicate(timeout=20)
+    assert tray.returncode == 1
+    assert f"no session bus at unix:path={tmp_path}/bus" in said
+
+
+def test_start_asks_the_bus_to_start_the_daemon(panel: Panel, start_tray: StartTray, tmp_path: Path) -> None:
+    started = _plant_daemon(tmp_path / "elsewhere")
+    service = SHARE / "dbus-1" / "services" / "org.densenoiser.Daemon1.service"
+    text = service.read_text(encoding="utf-8").replace("@bindir@", str(tmp_path / "elsewhere"))
+    (Path(os.environ["XDG_DATA_HOME"]) / "dbus-1" / "services" / service.name).write_text(text, encoding="utf-8")
+    start_tray()
+    panel.wait_for_icon()
+    panel.click("Start DenseNoiser")
+    eventually(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
+
+
+def test_where_the_bus_cannot_start_the_daemon_the_tray_does(
+    panel: Panel, start_tray: StartTray, tmp_path: Path
+) -> None:
+    started = _plant_daemon(tmp_path / "bin")
+    start_tray(["--start"])
+    panel.wait_for_icon()
+    eventually(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
+
+
+def _shows(panel: Panel, tooltip: str) -> bool:
+    return panel.tooltip() == tooltip
+
+
+def _plant_daemon(folder: Path) -> Path:
+    """A densenoised that writes its arguments into the file returned."""
+    folder.mkdir(exist_ok=True)
+    program, trace = folder / "densenoised", folder / "started"
+    program.write_text(f'#!/bin/sh\necho "$@" > "{trace}"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return trace
