@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"densenoiser: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        return 0 if args.command == "monitor" else EXIT_INTERRUPTED
+        return 0 if "monitor" in words else EXIT_INTERRUPTED
     except BrokenPipeError:  # as in: densenoiser status --watch | head
         sys.stderr.close()
         return 0
