@@ -39,25 +39,38 @@ SIZES = {
 
 
 class DenseBlock(nn.Module):
-    """Causal dilated convolutions of kernel 3, each fed by all before it, then a 1x1 transition and the residual."""
+    """Causal dilated convolutions of three taps, each fed by all before it, then a 1x1 transition and the residual.
+
+    A convolution is one product for its three taps, then a sum of shifted frames: on a CPU twice as fast as Conv1d
+    with so few channels.
+    """
 
     def __init__(self, width: int, growth: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.width, self.growth, self.dilations = width, growth, dilations
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(width + i * growth, growth, 3, dilation=d, bias=False) for i, d in enumerate(dilations)
+        self.taps = nn.ModuleList(
+            nn.Linear(width + i * growth, 3 * growth, bias=False) for i in range(len(dilations))
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(growth) for _ in dilations)
-        self.transition = nn.Conv1d(width + len(dilations) * growth, width, 1, bias=False)
+        self.transition = nn.Linear(width + len(dilations) * growth, width, bias=False)
         self.transition_norm = nn.BatchNorm1d(width)
+        for layer in self.taps:
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+            with torch.no_grad():
+                layer.weight.mul_(3**-0.5)  # three taps are summed
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, width, frames) to the same."""
+        """(batch, frames, width) to the same."""
+        batch, frames, _ = x.shape
         features = x
-        for convolution, norm, dilation in zip(self.convolutions, self.norms, self.dilations, strict=True):
-            new = F.relu(norm(convolution(F.pad(features, (2 * dilation, 0)))))
-            features = torch.cat([features, new], 1)
-        return x + F.relu(self.transition_norm(self.transition(features)))
+        for taps, norm, dilation in zip(self.taps, self.norms, self.dilations, strict=True):
+            oldest, older, now = taps(features).split(self.growth, 2)
+            new = now + F.pad(older, (0, 0, dilation, 0))[:, :frames]
+            new = new + F.pad(oldest, (0, 0, 2 * dilation, 0))[:, :frames]
+            new = F.relu(norm(new.reshape(-1, self.growth))).reshape(batch, frames, -1)
+            features = torch.cat([features, new], 2)
+        new = self.transition_norm(self.transition(features).reshape(-1, self.width))
+        return x + F.relu(new).reshape(x.shape)
 
 
 class DenseNet(nn.Module):
@@ -69,12 +82,12 @@ class DenseNet(nn.Module):
         channels, width = self.size.patch_channels, self.size.width
         self.stem = nn.Conv1d(4, channels, KERNEL, STRIDE, (KERNEL - STRIDE) // 2, bias=False)
         self.stem_norm = nn.BatchNorm1d(channels)
-        self.encode = nn.Conv1d(channels * POSITIONS + HIGH_BANDS, width, 1, bias=False)
+        self.encode = nn.Linear(channels * POSITIONS + HIGH_BANDS, width, bias=False)
         self.encode_norm = nn.BatchNorm1d(width)
         self.blocks = nn.ModuleList(DenseBlock(width, self.size.growth, d) for d in self.size.dilations)
-        self.decode = nn.Conv1d(width, channels * POSITIONS, 1, bias=False)
+        self.decode = nn.Linear(width, channels * POSITIONS, bias=False)
         self.decode_norm = nn.BatchNorm1d(channels * POSITIONS)
-        self.gains = nn.Conv1d(width, HIGH_BANDS, 1)
+        self.gains = nn.Linear(width, HIGH_BANDS)
         self.leaf = nn.ConvTranspose1d(2 * channels, 2, KERNEL, STRIDE, (KERNEL - STRIDE) // 2)
         nn.init.zeros_(self.leaf.weight)  # the mask starts as one
         nn.init.zeros_(self.gains.weight)
@@ -90,13 +103,15 @@ class DenseNet(nn.Module):
         last = F.pad(now, (0, 0, 0, 0, 1, 0))[:, :-1]
         both = torch.cat([last, now], 3).flatten(0, 1).transpose(1, 2)
         patches = F.relu(self.stem_norm(self.stem(both)))
-        encoded = torch.cat([patches.reshape(batch, frames, -1), log_energy(high**2)], 2).transpose(1, 2)
-        x = F.relu(self.encode_norm(self.encode(encoded)))
+        energies = log_energy(high**2).flatten(0, 1)
+        x = F.relu(self.encode_norm(self.encode(torch.cat([patches.flatten(1), energies], 1))))
+        x = x.reshape(batch, frames, -1)
         for block in self.blocks:
             x = block(x)
-        decoded = F.relu(self.decode_norm(self.decode(x))).transpose(1, 2).reshape(batch * frames, -1, POSITIONS)
+        x = x.flatten(0, 1)
+        decoded = F.relu(self.decode_norm(self.decode(x))).reshape(batch * frames, -1, POSITIONS)
         mask = self.leaf(torch.cat([decoded, patches], 1)).transpose(1, 2).reshape(batch, frames, LOW_BINS, 2)
-        return mask, torch.sigmoid(self.gains(x)).transpose(1, 2)
+        return mask, torch.sigmoid(self.gains(x)).reshape(batch, frames, HIGH_BANDS)
 
     def streaming(self) -> StreamingDenseNet:
         """The same function frame by frame, normalisation folded into the weights."""
@@ -126,23 +141,22 @@ class StreamingBlock(nn.Module):
         self.memory = 2 * max(block.dilations)
         later = torch.zeros(block.width + layers * growth, 2 * layers * growth)
         biases, places = [], []
-        for i, (convolution, norm, dilation) in enumerate(
-            zip(block.convolutions, block.norms, block.dilations, strict=True)
-        ):
-            assert isinstance(convolution, nn.Conv1d)
-            weight, bias = _folded(convolution.weight.detach(), norm)
-            self.register_buffer(f"now_{i}", weight[:, :, 2].T.contiguous())
+        for i, (taps, norm, dilation) in enumerate(zip(block.taps, block.norms, block.dilations, strict=True)):
+            assert isinstance(taps, nn.Linear)
+            oldest, older, now = taps.weight.detach().split(growth)
+            weight, bias = _folded(now, norm)
+            self.register_buffer(f"now_{i}", weight.T.contiguous())
             biases.append(bias.detach())
-            for tap, age in ((0, 2 * dilation), (1, dilation)):
+            for tap, past, age in ((0, oldest, 2 * dilation), (1, older, dilation)):
                 column = (tap * layers + i) * growth
-                later[: weight.shape[1], column : column + growth] = weight[:, :, tap].T
+                later[: past.shape[1], column : column + growth] = _folded(past, norm)[0].T
                 places.append((self.memory - age) * 2 * layers * growth + column + torch.arange(growth))
         self.register_buffer("bias", torch.cat(biases)[None])
         # places come layer by layer; rows are the taps.
         order = torch.stack(places).reshape(layers, 2, growth).transpose(0, 1).reshape(2, layers * growth)
         self.register_buffer("places", order)
         self.register_buffer("later", later)
-        weight, bias = _folded(block.transition.weight.detach()[:, :, 0], block.transition_norm)
+        weight, bias = _folded(block.transition.weight.detach(), block.transition_norm)
         self.register_buffer("transition", weight.T.contiguous())
         self.register_buffer("transition_bias", bias.detach())
         self.layers = layers
@@ -164,8 +178,8 @@ class StreamingDenseNet(nn.Module):
     def __init__(self, net: DenseNet) -> None:
         super().__init__()
         stem, stem_bias = _folded(net.stem.weight.detach(), net.stem_norm)
-        encode, encode_bias = _folded(net.encode.weight.detach()[:, :, 0], net.encode_norm)
-        decode, decode_bias = _folded(net.decode.weight.detach()[:, :, 0], net.decode_norm)
+        encode, encode_bias = _folded(net.encode.weight.detach(), net.encode_norm)
+        decode, decode_bias = _folded(net.decode.weight.detach(), net.decode_norm)
         assert net.leaf.bias is not None and net.gains.bias is not None
         for name, tensor in {
             "stem": stem,
@@ -174,7 +188,7 @@ class StreamingDenseNet(nn.Module):
             "encode_bias": encode_bias,
             "decode": decode.T.contiguous(),
             "decode_bias": decode_bias,
-            "gains": net.gains.weight[:, :, 0].T.contiguous(),
+            "gains": net.gains.weight.T.contiguous(),
             "gains_bias": net.gains.bias,
             "leaf": net.leaf.weight,
             "leaf_bias": net.leaf.bias,
