@@ -14,6 +14,7 @@ import soundfile as sf
 from densenoiser_models.errors import AudioFileError
 from densenoiser_models.evaluation.activity import RATE
 from densenoiser_models.evaluation.cli import main
+from densenoiser_models.evaluation.drift import measure_drift
 from densenoiser_models.evaluation.metrics import Score
 from densenoiser_models.evaluation.pair_set import Pair, read_pairs
 from densenoiser_models.evaluation.report import check_harness, markdown, summarise
@@ -193,9 +194,21 @@ def test_the_command_writes_tables_and_names_what_is_left_out(
     assert "| half | -6.0 |" in (out / "summary.md").read_text()
     with (out / "scores.csv").open() as table:
         assert len(list(csv.DictReader(table))) == 9
-    assert main([*command, "--limit", "2"]) == 0
+    assert main([*command, "--limit", "2", "--drift", "1"]) == 0
+    assert json.loads((out / "summary.json").read_text())["half"]["drift level dB"] == pytest.approx(0.0, abs=1e-6)
     assert main([*command, "no-such-model"]) == 1
     assert "no model named" in capsys.readouterr().err
+
+
+def test_drift_is_none_for_a_settled_system_and_seen_in_one_that_fades(pairs_folder: Path) -> None:
+    pairs = read_pairs(pairs_folder)
+    settled = measure_drift(lambda audio: audio * np.float32(0.5), pairs, 3)
+    assert settled["drift SI-SDR dB"] == pytest.approx(0.0, abs=1e-9)
+    assert settled["drift peak dB"] < -150
+    fading = measure_drift(lambda audio: audio * np.linspace(1, 0.1, len(audio), dtype=np.float32), pairs, 3)
+    # Root mean squares of the ramp's thirds: 0.7 to 0.4, and 0.4 to 0.1.
+    assert fading["drift level dB"] == pytest.approx(10 * np.log10(0.21 / 0.93), abs=0.1)
+    assert fading["drift peak dB"] > -10
 
 
 def test_a_peer_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

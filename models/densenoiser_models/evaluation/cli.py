@@ -14,10 +14,11 @@ from rich.progress import Progress
 from ..enhance import positive
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL
-from .metrics import available
+from .drift import measure_drift
+from .metrics import Score, available
 from .pair_set import read_pairs
 from .report import check_harness, summarise, tables, write_files
-from .scores import CLEAN, Row, score_system
+from .scores import CLEAN, Row, measure_delay, score_system, without_delay
 from .systems import PEERS, MissingSystemError, System, load_system
 
 
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nisqa-weights", type=Path, metavar="FILE", help="nisqa.tar of the NISQA project (non-commercial licence)"
     )
+    parser.add_argument(
+        "--drift", type=positive, metavar="MINUTES", help="also stream each model this long and compare its ends"
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="only N pairs, spread evenly over the folder")
 
 
@@ -58,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.output / "scores"
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, list[Row]] = {}
+    drifts: dict[str, Score] = {}
     failed = False
     with Progress(console=complaints, disable=not complaints.is_terminal) as progress:
         for name in args.systems:
@@ -65,12 +70,17 @@ def run(args: argparse.Namespace) -> int:
             try:
                 system = System(CLEAN, "1", lambda clean: clean) if name == CLEAN else load_system(name)
                 rows[system.name] = score_system(system, pairs, metrics, folder, partial(progress.advance, task))
+                if args.drift and name not in {*PEERS, CLEAN}:
+                    aligned = without_delay(system.enhance, measure_delay(system.enhance, pairs))
+                    drifts[system.name] = measure_drift(aligned, pairs, args.drift)
             except MissingSystemError as error:
                 missing.append(str(error))
             except (AudioFileError, ModelError) as error:
                 missing.append(f"{name}: {error}")
                 failed = True
     summary = summarise(rows)
+    for name, drift in drifts.items():
+        summary[name] |= drift
     write_files(args.output, rows, summary)
     for table in tables(summary):
         console.print(table)

@@ -27,7 +27,8 @@ COMPLAINTS = (
     "musical noise",
     "high band dB",
 )
-TABLES = {"Quality": QUALITY, "NISQA": NISQA_DIMENSIONS, "What users complain of": COMPLAINTS}
+DRIFT = ("drift SI-SDR dB", "drift level dB", "drift peak dB")
+TABLES = {"Quality": QUALITY, "NISQA": NISQA_DIMENSIONS, "What users complain of": COMPLAINTS, "Drift": DRIFT}
 BY_MEDIAN = {"onset loss dB", "clean onset loss dB"}
 DECIMALS = {"STOI": 3, "ESTOI": 3, "SI-SDR": 1} | dict.fromkeys(set(COMPLAINTS) - {"musical noise"}, 1)
 
