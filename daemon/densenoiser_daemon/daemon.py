@@ -39,8 +39,8 @@ class Daemon:
         self._on_end: Callable[[], None] = lambda: None
         self._first: AudioBackend | None = None
 
-    def start(self, first: AudioBackend, on_end: Callable[[], None]) -> None:
-        """Serve ``first``, which is connected already; ``on_end`` is called in the worker when it has ended."""
+    def start(self, first: AudioBackend | None, on_end: Callable[[], None]) -> None:
+        """Serve ``first``, which is connected already, or make one; ``on_end`` is called in the worker when it has ended."""
         self._first, self._on_end = first, on_end
         self._thread.start()
 

@@ -110,6 +110,7 @@ def load_recording() -> tuple[Samples, Samples]:
 def start_daemon(server: PrivateServer, arguments: list[str]) -> Popen[bytes]:
     """``densenoised`` on this server, once "DenseNoiser Mic" is listed. BackendError with its log if it fails."""
     path = server.folder / "densenoised.log"
+    path.unlink(missing_ok=True)
     with path.open("ab") as log:
         process = server.run(arguments, stdout=log, stderr=log)
     deadline = time.monotonic() + _START_SECONDS

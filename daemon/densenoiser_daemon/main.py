@@ -126,8 +126,11 @@ def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
     return settings
 
 
-def _backend(args: argparse.Namespace) -> tuple[AudioBackend, Callable[[], AudioBackend]]:
-    """A connected backend, and what makes the next one after a fault. BackendError, DeviceError, UsageError."""
+def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[], AudioBackend]]:
+    """A connected backend (None where ``--wait`` leaves that to the engine), and what makes the next one after a fault.
+
+    BackendError, DeviceError, UsageError.
+    """
     spec = FrameSpec()
 
     def pulse() -> AudioBackend:
@@ -146,6 +149,9 @@ def _backend(args: argparse.Namespace) -> tuple[AudioBackend, Callable[[], Audio
         backend.connect()
     except BackendError as error:
         backend.close()
+        if args.wait:
+            log.warning(_("%s; waiting for it"), error)
+            return None, make
         if args.backend != AUTO:
             raise
         raise BackendError(
@@ -186,9 +192,11 @@ def _serve(args: argparse.Namespace) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             stack.callback(signal.signal, number, signal.signal(number, lambda *_: ended.set()))
         backend, make = _backend(args)
-        stack.callback(backend.close)
+        if backend is not None:
+            stack.callback(backend.close)
         if args.device is not None:
-            settings = replace(settings, microphone=resolve(args.device, backend.microphones))
+            name = resolve(args.device, backend.microphones) if backend is not None else args.device
+            settings = replace(settings, microphone=name)
         daemon = Daemon(make, settings, on_change=lambda: service.changed())  # noqa: PLW0108  (it is made next)
         service = ControlService(daemon, store)
         stack.callback(service.stop)

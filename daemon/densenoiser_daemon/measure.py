@@ -79,15 +79,16 @@ class Client:
         assert self._process.stdout is not None
         count = 0
         rest = b""
-        while data := self._process.stdout.read1(_CHUNK_BYTES):  # type: ignore[attr-defined]
-            now = time.monotonic()
-            data = rest + data
-            whole = len(data) // 4 * 4
-            data, rest = data[:whole], data[whole:]
-            count += whole // 4
-            self._pieces.append(data)
-            self._recording.piece_ends.append(count)
-            self._recording.arrivals.append(now)
+        with self._process.stdout as pipe:
+            while data := pipe.read1(_CHUNK_BYTES):  # type: ignore[attr-defined]
+                now = time.monotonic()
+                data = rest + data
+                whole = len(data) // 4 * 4
+                data, rest = data[:whole], data[whole:]
+                count += whole // 4
+                self._pieces.append(data)
+                self._recording.piece_ends.append(count)
+                self._recording.arrivals.append(now)
 
     def snapshot(self) -> Recording:
         """What has been heard so far."""
@@ -105,8 +106,6 @@ class Client:
         self._process.terminate()
         self._process.wait()
         self._thread.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         return self.snapshot()
 
 

@@ -27,7 +27,6 @@ _START_SECONDS = 20.0
 
 _PULSEAUDIO_SCRIPT = """\
 load-module module-native-protocol-unix auth-anonymous=1 socket={socket}
-load-module module-rescue-streams
 load-module module-suspend-on-idle
 """
 
@@ -130,7 +129,8 @@ class PrivateServer:
         """A source that hears what is played into the sink ``feed_of(name)``."""
         feed = feed_of(name)
         with self.control() as pulse:
-            pulse.module_load("module-null-sink", f"sink_name={feed} rate=48000 channels=1 norewinds=1")
+            if feed not in {sink.name for sink in pulse.sink_list()}:
+                pulse.module_load("module-null-sink", f"sink_name={feed} rate=48000 channels=1 norewinds=1")
             pulse.module_load(
                 "module-remap-source",
                 f"source_name={name} master={feed}.monitor channels=1 source_properties='device.description=\"{description}\"'",
@@ -146,13 +146,11 @@ class PrivateServer:
                     time.sleep(0.02)
 
     def unplug_microphone(self, name: str = MICROPHONE_NAME) -> None:
-        """Take away what ``plug_microphone`` put there."""
-        own = (f"source_name={name} ", f"sink_name={feed_of(name)} ")
+        """Take the source away; what is played into ``feed_of(name)`` goes on unheard."""
         with self.control() as pulse:
-            for start in own:
-                for module in pulse.module_list():
-                    if (module.argument or "").startswith(start):
-                        pulse.module_unload(module.index)
+            for module in pulse.module_list():
+                if (module.argument or "").startswith(f"source_name={name} "):
+                    pulse.module_unload(module.index)
 
     def run(self, arguments: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
         """Start a client of this server; the caller ends it, or the server's exit does."""

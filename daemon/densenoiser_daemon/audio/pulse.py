@@ -62,6 +62,9 @@ class PulseBackend:
             pulse.event_mask_set("source", "source_output", "server")
             pulse.event_callback_set(self._on_event)
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, round(PLAYBACK_TARGET_SECONDS * self._rate))
+            while not self._playback.is_ready:  # until then it cannot be uncorked
+                self._loop.iterate(None)
+                self._raise_if_playback_ended()
             self._refresh({"source", "source_output"})
 
     def close(self) -> None:
@@ -114,14 +117,12 @@ class PulseBackend:
 
     def wait(self, timeout: float | None) -> None:
         assert self._loop is not None
-        assert self._playback is not None
         with _lost_connection_is_backend_error():
             # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
             while not self._stale and not self._woken and self._loop.iterate(timeout):
                 if self._record is not None and (self._record.readable or self._record.fault is not None):
                     return
-                if self._playback.fault is not None:
-                    raise BackendError(f"the virtual microphone is gone: {self._playback.fault}")
+                self._raise_if_playback_ended()
             self._woken = False
             stale, self._stale = self._stale, set()
             if stale:
@@ -165,6 +166,10 @@ class PulseBackend:
         if index is None:
             raise BackendError("the virtual microphone was removed from the sound server")
         self._listeners = demand.listeners(self._pulse.source_output_list(), index)
+
+    def _raise_if_playback_ended(self) -> None:
+        if self._playback is not None and self._playback.fault is not None:
+            raise BackendError(f"the virtual microphone is gone: {self._playback.fault}")
 
     def _list_microphones(self) -> None:
         assert self._pulse is not None
