@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 PROVIDERS = ("auto", "cpu", "cuda")
 _ORT_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ORT_WARNING, _ORT_FATAL = 2, 4
 _TRIAL_FRAMES = 200
 
 
@@ -57,7 +58,12 @@ def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession,
 def _open_cuda(model: ModelFile) -> ort.InferenceSession:
     if "cuda" not in available_providers():
         raise ModelError("this ONNX Runtime has no CUDA; install onnxruntime-gpu in place of onnxruntime")
-    session = _open(model, "cuda")
+    # Without a driver it writes its own lines to stderr, at a level that only the default logger of the process decides.
+    ort.set_default_logger_severity(_ORT_FATAL)
+    try:
+        session = _open(model, "cuda")
+    finally:
+        ort.set_default_logger_severity(_ORT_WARNING)
     if _ORT_NAMES["cuda"] not in session.get_providers():
         raise ModelError("the CUDA libraries or the driver did not load")
     return session
@@ -67,7 +73,7 @@ def _open(model: ModelFile, provider: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4
+    options.log_severity_level = _ORT_FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     cpu = _ORT_NAMES["cpu"]
