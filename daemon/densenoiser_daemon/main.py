@@ -31,7 +31,7 @@ from .audio.pulse import PulseBackend
 from .audio.virtual_source import DESCRIPTION
 from .control.service import ControlService
 from .daemon import Daemon
-from .errors import BackendError, DensenoiserError, UnusableModelError, UsageError
+from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
 from .i18n import _
 from .instance import InstanceLock
 from .notify import notify
@@ -173,7 +173,7 @@ def _list_devices(args: argparse.Namespace) -> int:
         wanted = resolve(args.device or AUTO, backend.microphones)
         chosen = backend.choose(wanted)
         print_microphones(backend.microphones, chosen.name if chosen else None, backend.server)
-    return 0
+        return 0 if backend.microphones else DeviceError.exit_code
 
 
 def _serve(args: argparse.Namespace) -> int:

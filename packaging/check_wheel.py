@@ -1,0 +1,59 @@
+"""Build the wheel, install it alone into a fresh environment, and run what a user would run first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WANTED = (
+    "densenoiser_daemon/main.py",
+    "densenoiser_daemon/locale/ru/LC_MESSAGES/densenoiser.mo",
+    "densenoiser_daemon/recordings/speech.opus",
+    "densenoiser_daemon/share/",
+    "densenoiser_models/weights/densenet-small.onnx",
+    "densenoiser_models/weights/densenet-small.json",
+    "densenoiser_tray/main.py",
+)
+COMMANDS = (
+    ("densenoised", "--version"),
+    ("densenoiser", "--help"),
+    ("densenoiser", "models"),
+    ("densenoiser", "bench", "--json"),
+)
+
+
+def run(*arguments: str | Path) -> str:
+    """Run a command; what it printed. Ends the program with its output if it fails."""
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(str(a) for a in arguments)} failed with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def main() -> int:
+    """Exit code 0 if the wheel is whole and its programs start."""
+    with tempfile.TemporaryDirectory(prefix="densenoiser-wheel-") as name:
+        folder = Path(name)
+        run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+        (wheel,) = folder.glob("*.whl")
+        names = zipfile.ZipFile(wheel).namelist()
+        for wanted in WANTED:
+            if not any(entry.startswith(wanted) for entry in names):
+                sys.exit(f"{wheel.name} lacks {wanted}")
+        venv.create(folder / "venv", with_pip=True)
+        run(folder / "venv/bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", wheel)
+        for program, *arguments in COMMANDS:
+            output = run(folder / "venv/bin" / program, *arguments)
+            if not output.strip():
+                sys.exit(f"{program} {' '.join(arguments)} printed nothing")
+    sys.stdout.write(f"{wheel.name}: {len(names)} files, installs and runs\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
