@@ -19,19 +19,24 @@ BAND_BINS = (SPEC.bins - 1 - LOW_BINS) // HIGH_BANDS
 BIN_HZ = SPEC.sample_rate / SPEC.fft_size
 
 
-def analyse(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def full_spectra(samples: Samples) -> NDArray[np.float32]:
     """Spectra of a whole signal, frame for frame what ``Analysis`` gives on a stream that starts with it.
 
-    Returns the low bins, shape (frames, 256, 2), real and imaginary parts last, and the root mean square over each
-    high band, shape (frames, 16). A last frame that is not full is left out.
+    Shape (frames, 769, 2), real and imaginary parts last. A last frame that is not full is left out.
     """
     frames = len(samples) // SPEC.hop
     padded = np.concatenate([np.zeros(SPEC.fft_size - SPEC.hop, np.float32), samples[: frames * SPEC.hop]])
     windowed = np.lib.stride_tricks.sliding_window_view(padded, SPEC.fft_size)[:: SPEC.hop] * analysis_window(SPEC)
-    spectra = rfft(windowed, axis=1)
-    low = np.ascontiguousarray(spectra[:, 1 : 1 + LOW_BINS]).view(np.float32).reshape(frames, LOW_BINS, 2)
-    high = spectra[:, 1 + LOW_BINS :].reshape(frames, HIGH_BANDS, BAND_BINS)
-    return low, np.sqrt(np.mean(high.real**2 + high.imag**2, axis=2))
+    return np.asarray(rfft(windowed, axis=1).view(np.float32).reshape(frames, SPEC.bins, 2))
+
+
+def analyse(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The spectra as the networks see them: low bins, shape (frames, 256, 2), and the root mean square over each
+    high band, shape (frames, 16)."""
+    spectra = full_spectra(samples)
+    low = np.ascontiguousarray(spectra[:, 1 : 1 + LOW_BINS])
+    high = spectra[:, 1 + LOW_BINS :].reshape(len(spectra), HIGH_BANDS, 2 * BAND_BINS)
+    return low, np.sqrt(2 * np.mean(high**2, axis=2))
 
 
 def power(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:

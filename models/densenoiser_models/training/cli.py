@@ -1,0 +1,165 @@
+"""``densenoiser-train``: from recordings to a model, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import AudioFileError, ModelError
+from ..model_file import DEFAULT_MODEL, weights_folder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if it did its work, 1 with a message if it could not, 2 for wrong options."""
+    options = _parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+    except (AudioFileError, ModelError) as error:
+        print(f"densenoiser-train {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="densenoiser-train", description="Train DenseNoiser's networks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    pool = commands.add_parser("pool", help="take recordings to the spectrum once, for training")
+    _add_sources(pool)
+    pool.add_argument("--out", type=Path, required=True, help="folder of the pool; about 1.5 GB an hour of speech")
+    pool.add_argument("--synthetic-hours", type=float, default=1.0, help="hours of generated machine noise (%(default)s)")
+    pool.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
+    pool.set_defaults(run=_pool)
+
+    mix = commands.add_parser("mix", help="write a fixed set of noisy and clean pairs, for evaluation")
+    _add_sources(mix)
+    mix.add_argument("--out", type=Path, required=True, help="folder for clean/, noisy/ and pairs.csv")
+    mix.add_argument("--pairs", type=int, default=160, help="how many (%(default)s)")
+    mix.add_argument("--seconds", type=float, default=8.0, help="length of each (%(default)s)")
+    mix.add_argument("--snr", type=float, nargs=2, default=(-5.0, 15.0), metavar=("LOW", "HIGH"),
+                     help="active speech over noise, dB (-5 15)")  # fmt: skip
+    mix.add_argument("--level", type=float, nargs=2, default=(-35.0, -15.0), metavar=("LOW", "HIGH"),
+                     help="active speech level, dBFS (-35 -15)")  # fmt: skip
+    mix.set_defaults(run=_mix)
+
+    fit = commands.add_parser("fit", help="train a network; start with torchrun for more than one process")
+    fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
+    fit.add_argument("--pool", required=True, help="pool to train on")
+    fit.add_argument("--validation", required=True, help="pool that decides how good it is, of other recordings")
+    fit.add_argument("--hours", type=float, default=float("inf"), help="stop after this many hours and save")
+    _add_config(fit)
+    fit.set_defaults(run=_fit)
+
+    export = commands.add_parser("export", help="write NAME.onnx and NAME.json from a checkpoint")
+    export.add_argument("checkpoint", type=Path, help="last.pt of a run")
+    export.add_argument("--out", type=Path, default=weights_folder(), help="folder (%(default)s)")
+    export.add_argument("--name", default=DEFAULT_MODEL, help="name of the model (%(default)s)")
+    export.add_argument("--description", default="Causal DenseNet, 48 kHz, 20 ms", help="for the sidecar")
+    export.add_argument("--manifest", type=Path, help="table of the training data and its licences, for the sidecar")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--speech", type=Path, nargs="+", required=True, help="folders of clean speech, any layout")
+    parser.add_argument("--noise", type=Path, nargs="+", required=True, help="folders of noise, any layout")
+    parser.add_argument("--seed", type=int, default=0, help="decides every draw (%(default)s)")
+
+
+_CONFIG_HELP = {
+    "network": "what to train",
+    "steps": "optimizer steps in all",
+    "cooldown": "the last steps, over which the rate falls to nearly nothing",
+    "warm_up": "first steps, over which the rate rises",
+    "batch": "crops in one pass",
+    "passes": "passes averaged in a step, spread over the processes",
+    "frames": "frames of 10 ms in a crop",
+    "rate": "learning rate",
+    "weight_decay": "AdamW's weight decay",
+    "clip": "largest gradient norm",
+    "ema": "share of the averaged weights that a step keeps",
+    "validate_every": "steps between validations and checkpoints",
+    "seed": "decides the first weights and every batch",
+    "device": "cpu or cuda",
+    "precision": "fp32 or bf16",
+}
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    from .fit import FitConfig  # noqa: PLC0415  (torch takes a second to load; the other commands do without)
+
+    for field in fields(FitConfig):
+        if field.name in _CONFIG_HELP:
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                type=type(field.default),
+                default=field.default,
+                help=f"{_CONFIG_HELP[field.name]} (%(default)s)",
+            )
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )  # fmt: skip
+
+
+def _pool(options: argparse.Namespace) -> int:
+    from .pool import build_pool  # noqa: PLC0415
+
+    with _progress() as progress:
+        task = progress.add_task("pool", total=None)
+        for done, total in build_pool(
+            options.out, options.speech, options.noise, options.synthetic_hours, options.seed, options.workers
+        ):
+            progress.update(task, completed=done, total=total)
+    left_out = len((options.out / "left_out.csv").read_text(encoding="utf-8").splitlines()) - 1
+    _say(f"{options.out}: {done - left_out} recordings; {left_out} left out, listed in left_out.csv")
+    return 0
+
+
+def _mix(options: argparse.Namespace) -> int:
+    from .mix import PairPlan, Sources, write_pairs  # noqa: PLC0415
+
+    plan = PairPlan(options.pairs, options.seconds, tuple(options.snr), tuple(options.level), seed=options.seed)
+    speech, noise = Sources(options.speech), Sources(options.noise)
+    with _progress() as progress:
+        for _ in progress.track(write_pairs(options.out, speech, noise, plan), total=plan.pairs, description="mix"):
+            pass
+    for reason in (speech.left_out | noise.left_out).values():
+        _say(f"left out: {reason}")
+    _say(f"{options.out}: {plan.pairs} pairs, listed in pairs.csv")
+    return 0
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from .fit import FitConfig  # noqa: PLC0415
+    from .run import fit  # noqa: PLC0415
+
+    config = FitConfig(**{field.name: getattr(options, field.name) for field in fields(FitConfig)})
+    fit(config, options.out, options.hours * 3600)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .export import export, read_manifest  # noqa: PLC0415
+
+    data = read_manifest(options.manifest) if options.manifest else []
+    done = export(options.checkpoint, options.out, options.name, options.description, data)
+    _say(
+        f"{done.path}: {done.parameters} parameters, {done.nodes} nodes, {done.million_macs_per_second:.1f} MMAC/s; "
+        f"frame by frame equal to {done.streaming_error:.0e}, in ONNX Runtime to {done.onnx_error:.0e}"
+    )
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201
