@@ -14,6 +14,7 @@ import numpy as np
 from densenoiser_models.stft import Samples
 
 from .errors import BackendError
+from .i18n import _
 from .private_server import PrivateServer
 
 RATE = 48_000
@@ -53,7 +54,7 @@ class Client:
         """BackendError if no recorder is installed."""
         programs = recording_clients(server.kind)
         if program is None and not programs:
-            raise BackendError("no recorder found: install pulseaudio-utils")
+            raise BackendError(_("no recorder found: install pulseaudio-utils"))
         program = program or programs[0]
         if program == "parecord":
             arguments = [

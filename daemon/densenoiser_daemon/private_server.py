@@ -19,6 +19,7 @@ from typing import IO
 import pulsectl
 
 from .errors import BackendError
+from .i18n import _
 
 SERVER_KINDS = ("pipewire", "pulseaudio")
 MICROPHONE_NAME = "fake_mic"
@@ -101,7 +102,7 @@ class PrivateServer:
         deadline = time.monotonic() + _START_SECONDS
         while not (self.folder / "run" / "bus").exists():
             if time.monotonic() > deadline:
-                raise BackendError(f"the private D-Bus did not start; see {self.folder}/dbus-daemon.log")
+                raise BackendError(_("the private D-Bus did not start; see {log}").format(log=self.folder / "dbus-daemon.log"))
             time.sleep(0.01)
 
     def spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -142,7 +143,9 @@ class PrivateServer:
                     return
                 except (pulsectl.PulseIndexError, pulsectl.PulseOperationFailed) as error:  # the session manager is not ready
                     if time.monotonic() > deadline:
-                        raise BackendError(f"the private {self.kind} did not make the microphone {name}") from error
+                        raise BackendError(
+                            _("the private {server} did not make the microphone {name}").format(server=self.kind, name=name)
+                        ) from error
                     time.sleep(0.02)
 
     def unplug_microphone(self, name: str = MICROPHONE_NAME) -> None:
@@ -168,7 +171,9 @@ class PrivateServer:
             except pulsectl.PulseError as error:
                 if time.monotonic() > deadline:
                     raise BackendError(
-                        f"the private {self.kind} did not start; see the logs in {self.folder}"
+                        _("the private {server} did not start; see the logs in {folder}").format(
+                            server=self.kind, folder=self.folder
+                        )
                     ) from error
             time.sleep(0.05)
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from ..errors import DeviceError
+from ..i18n import _
 from .api import Microphone
 
 AUTO = "auto"
@@ -43,14 +44,19 @@ def resolve(text: str, microphones: Sequence[Microphone]) -> str:
     if len(partial) == 1:
         return partial[0].name
     if not microphones:
-        raise DeviceError(f"no microphone {text!r}: the sound server has no microphone at all; plug one in")
+        sentence = _("no microphone {wanted!r}: the sound server has no microphone at all; plug one in")
+        raise DeviceError(sentence.format(wanted=text))
     if partial:
-        raise DeviceError(f"{text!r} fits several microphones: {_names(partial)}; name one of them")
+        sentence = _("{wanted!r} fits several microphones: {names}; name one of them")
+        raise DeviceError(sentence.format(wanted=text, names=_names(partial)))
     candidates = {label.casefold(): m for m in microphones for label in (m.name, m.description)}
     near = [candidates[label] for label in difflib.get_close_matches(text.casefold(), candidates, n=3, cutoff=0.4)]
     listed = _names(dict.fromkeys(near)) if near else _names(microphones)
-    hint = "the nearest are" if near else "there are"
-    raise DeviceError(f"no microphone {text!r}; {hint}: {listed} (densenoised --list-devices shows them)")
+    if near:
+        sentence = _("no microphone {wanted!r}; the nearest are: {names} (densenoised --list-devices shows them)")
+    else:
+        sentence = _("no microphone {wanted!r}; there are: {names} (densenoised --list-devices shows them)")
+    raise DeviceError(sentence.format(wanted=text, names=listed))
 
 
 def _names(microphones: Sequence[Microphone] | dict[Microphone, None]) -> str:

@@ -19,6 +19,7 @@ import pulsectl
 from densenoiser_models.stft import Samples
 
 from ..errors import BackendError, DeviceError
+from ..i18n import _
 
 _BYTES = 4  # of a float32 sample
 _FLOAT32_NATIVE = 5 if np.little_endian else 6
@@ -116,7 +117,7 @@ class MainLoop:
             done = int(_pa.pa_mainloop_dispatch(self._loop))
             if done >= 0 and self._connection.connected:
                 return done > 0
-        raise BackendError("the connection to the sound server is lost")
+        raise BackendError(_("the connection to the sound server is lost"))
 
     def wake(self) -> None:
         """End ``iterate`` early. From any thread."""
@@ -135,7 +136,7 @@ class _Stream:
         spec = _SampleSpec(_FLOAT32_NATIVE, rate, 1)
         self._stream = c_void_p(_pa.pa_stream_new(self._context, name.encode(), ctypes.byref(spec), None))
         if not self._stream:
-            raise BackendError(f"the sound server refused the stream {name!r}: {self._error()}")
+            raise BackendError(_("the sound server refused the stream {name!r}: {error}").format(name=name, error=self._error()))
         self.xruns = 0
         self._on_xrun = _NotifyCallback(self._count_xrun)
         self._usec, self._negative = c_uint64(), c_int()
@@ -221,7 +222,7 @@ class RecordStream(_Stream):
         ):
             error = self._error()
             self.close()
-            raise DeviceError(f"cannot record from {source}: {error}")
+            raise DeviceError(_("cannot record from {microphone}: {error}").format(microphone=source, error=error))
         self._block = np.zeros(rate, np.float32)
         self._data, self._size = c_void_p(), c_size_t()
 
@@ -263,7 +264,7 @@ class PlaybackStream(_Stream):
         if _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0:
             error = self._error()
             self.close()
-            raise BackendError(f"cannot play to the virtual microphone ({sink}): {error}")
+            raise BackendError(_("cannot play to the virtual microphone: {error}").format(error=error))
 
     def cork(self, corked: bool) -> None:
         """Pause (and throw the queue away) or resume."""
@@ -286,5 +287,5 @@ class PlaybackStream(_Stream):
         if not self.is_ready:
             return
         if _pa.pa_stream_write(self._stream, samples.ctypes.data, len(samples) * _BYTES, None, 0, 0) < 0:
-            raise BackendError(f"cannot play to the virtual microphone: {self._error()}")
+            raise BackendError(_("cannot play to the virtual microphone: {error}").format(error=self._error()))
         self._passed += len(samples)

@@ -15,6 +15,7 @@ import sounddevice
 from densenoiser_models.stft import Samples
 
 from ..errors import BackendError, DeviceError
+from ..i18n import _
 from . import choice
 from .api import Microphone
 from .reframer import Reframer
@@ -52,7 +53,7 @@ class PortAudioBackend:
             devices = sounddevice.query_devices()
             default = sounddevice.default.device[0]
         except sounddevice.PortAudioError as error:
-            raise BackendError(f"PortAudio cannot be used: {error}") from error
+            raise BackendError(_("PortAudio cannot be used: {error}").format(error=error)) from error
         self.server = sounddevice.get_portaudio_version()[1].split(",")[0]
         self.microphones = tuple(
             Microphone(d["name"], d["name"], round(d["default_samplerate"]), d["index"], d["index"] == default)
@@ -69,7 +70,8 @@ class PortAudioBackend:
             outputs = (
                 ", ".join(d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0) or "none"
             )
-            raise DeviceError(f"no virtual cable {self._output!r} to play into; there are: {outputs}") from error
+            sentence = _("no virtual cable {wanted!r} to play into; there are: {names}")
+            raise DeviceError(sentence.format(wanted=self._output, names=outputs)) from error
 
     def close(self) -> None:
         self.stop()
@@ -111,7 +113,11 @@ class PortAudioBackend:
             self._input_stream.start()
         except sounddevice.PortAudioError as error:
             self.stop()
-            raise DeviceError(f"cannot record from {microphone.name}: {error}; is another program using it?") from error
+            raise DeviceError(
+                _("cannot record from {microphone}: {error}; is another program using it?").format(
+                    microphone=microphone.name, error=error
+                )
+            ) from error
 
     def stop(self) -> None:
         streams, self._input_stream, self._output_stream = (self._input_stream, self._output_stream), None, None

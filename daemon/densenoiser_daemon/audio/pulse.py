@@ -12,6 +12,7 @@ from pulsectl._pulsectl import LibPulse
 from densenoiser_models.stft import Samples
 
 from ..errors import BackendError
+from ..i18n import _
 from . import choice, demand
 from .api import Microphone
 from .libpulse import MainLoop, PlaybackStream, RecordStream
@@ -164,12 +165,12 @@ class PulseBackend:
             self._list_microphones()
         index = self._virtual.source_index()
         if index is None:
-            raise BackendError("the virtual microphone was removed from the sound server")
+            raise BackendError(_("the virtual microphone was removed from the sound server"))
         self._listeners = demand.listeners(self._pulse.source_output_list(), index)
 
     def _raise_if_playback_ended(self) -> None:
         if self._playback is not None and self._playback.fault is not None:
-            raise BackendError(f"the virtual microphone is gone: {self._playback.fault}")
+            raise BackendError(_("the virtual microphone is gone: {error}").format(error=self._playback.fault))
 
     def _list_microphones(self) -> None:
         assert self._pulse is not None
@@ -186,4 +187,4 @@ def _lost_connection_is_backend_error() -> Iterator[None]:
     try:
         yield
     except _PULSE_ERRORS as error:
-        raise BackendError(f"no sound server answers: {error}; start PipeWire or PulseAudio") from error
+        raise BackendError(_("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)) from error
