@@ -16,7 +16,7 @@ from densenoiser_models.evaluation.activity import RATE
 from densenoiser_models.evaluation.cli import main
 from densenoiser_models.evaluation.drift import measure_drift
 from densenoiser_models.evaluation.metrics import Score
-from densenoiser_models.evaluation.pair_set import Pair, read_pairs
+from densenoiser_models.evaluation.pair_set import Pair, read_pairs, sample
 from densenoiser_models.evaluation.report import check_harness, markdown, summarise
 from densenoiser_models.evaluation.scores import CLEAN, Row, measure_delay, score_system, without_delay
 from densenoiser_models.evaluation.systems import PEERS, MissingSystemError, System, load_system
@@ -67,6 +67,15 @@ def test_pairs_at_other_rates_and_channels_become_48_khz_mono(tmp_path: Path) ->
     clean, _ = read_pairs(tmp_path)[0].load()
     assert clean.shape == (RATE,)
     assert clean[RATE // 2] == pytest.approx(0.25, abs=1e-3)
+
+
+def test_a_larger_sample_holds_the_smaller_and_keeps_the_order() -> None:
+    pairs = [Pair(f"{index:03}", Path(), Path()) for index in range(100)]
+    few, more = sample(pairs, 10), sample(pairs, 50)
+    assert len(few) == 10
+    assert set(few) < set(more)
+    assert more == sorted(more, key=lambda pair: pair.name)
+    assert sample(pairs, 1000) == pairs
 
 
 def test_folders_that_hold_no_pairs_say_why(tmp_path: Path, pairs_folder: Path) -> None:
@@ -130,6 +139,11 @@ def test_scores_resume_and_only_what_is_new_is_computed(pairs_folder: Path, tmp_
     more = CountingSystem()
     both = score(more, pairs, tmp_path, loudness=loudness, twice=lambda c, n, o: {"two": 2.0})
     assert all(row.scores["two"] == 2.0 and row.scores["gain"] == pytest.approx(0.5) for row in both)
+
+
+def test_safety_scores_may_be_taken_on_a_few_pairs(pairs_folder: Path, tmp_path: Path) -> None:
+    rows = score_system(CountingSystem().system, read_pairs(pairs_folder), {}, tmp_path, lambda: None, safety_pairs=1)
+    assert sum("clean level dB" in row.scores for row in rows) == 1
 
 
 def test_new_versions_files_and_torn_lines_are_scored_again(pairs_folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -16,7 +15,7 @@ from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL
 from .drift import measure_drift
 from .metrics import Score, available
-from .pair_set import read_pairs
+from .pair_set import read_pairs, sample
 from .report import check_harness, summarise, tables, write_files
 from .scores import CLEAN, Row, measure_delay, score_system, without_delay
 from .systems import PEERS, MissingSystemError, System, load_system
@@ -45,7 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drift", type=positive, metavar="MINUTES", help="also stream each model this long and compare its ends"
     )
-    parser.add_argument("--limit", type=positive, metavar="N", help="only N pairs, spread evenly over the folder")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="only N pairs; the same ones, and more, for a larger N"
+    )
+    parser.add_argument(
+        "--safety",
+        type=positive,
+        metavar="N",
+        help="levels of clean, quiet and high speech and of noise on N pairs only",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         complaints.print(f"densenoiser evaluate: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     if args.limit:
-        pairs = [pairs[index] for index in np.unique(np.linspace(0, len(pairs) - 1, args.limit).round().astype(int))]
+        pairs = sample(pairs, args.limit)
     metrics, missing = available(args.nisqa_weights)
     folder = args.output / "scores"
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
             task = progress.add_task(name, total=len(pairs))
             try:
                 system = System(CLEAN, "1", lambda clean: clean) if name == CLEAN else load_system(name)
-                rows[system.name] = score_system(system, pairs, metrics, folder, partial(progress.advance, task))
+                rows[system.name] = score_system(
+                    system, pairs, metrics, folder, partial(progress.advance, task), args.safety
+                )
                 if args.drift and name not in {*PEERS, CLEAN}:
                     aligned = without_delay(system.enhance, measure_delay(system.enhance, pairs))
                     drifts[system.name] = measure_drift(aligned, pairs, args.drift)

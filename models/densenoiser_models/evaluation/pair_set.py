@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Pair:
     name: str
     clean_path: Path
     noisy_path: Path
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict, compare=False)
 
     def load(self) -> tuple[Samples, Samples]:
         """Clean and noisy, mono float32 at 48 kHz, equally long. AudioFileError if they are not a pair."""
@@ -53,6 +54,12 @@ def read_pairs(folder: Path) -> list[Pair]:
         raise AudioFileError(f"{folder}: {alone[0]} and {len(alone) - 1} more lack their clean or noisy side")
     facts = _facts(folder / "pairs.csv")
     return [Pair(name, clean[name], noisy[name], facts.get(name, {})) for name in sorted(clean)]
+
+
+def sample(pairs: Sequence[Pair], count: int) -> list[Pair]:
+    """``count`` of the pairs in their order, drawn so that a larger draw holds every smaller one."""
+    chosen = np.random.default_rng(0).permutation(len(pairs))[:count]
+    return [pairs[index] for index in sorted(chosen)]
 
 
 def _files(folder: Path) -> list[Path]:
