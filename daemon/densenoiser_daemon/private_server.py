@@ -58,6 +58,7 @@ class PrivateServer:
         hidden = ("PULSE_", "PIPEWIRE_", "XDG_", "DBUS_", "DISPLAY", "WAYLAND_", "NOTIFY_SOCKET")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)} | {
             "HOME": str(folder / "home"),
+            "LANGUAGE": "C",  # what the programs print is searched for English words
             "XDG_RUNTIME_DIR": str(runtime),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_STATE_HOME": str(folder / "home" / "state"),
