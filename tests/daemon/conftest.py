@@ -43,14 +43,14 @@ def daemon(server: PrivateServer) -> StartDaemon:
 
 
 @pytest.fixture
-def talk(server: PrivateServer) -> Callable[[], None]:
-    """Plays the demo's noisy speech into the fake microphone, for as long as the server lives."""
+def talk(server: PrivateServer) -> Callable[..., None]:
+    """Plays the demo's noisy speech into the fake microphone (or another sink), for as long as the server lives."""
 
-    def start() -> None:
+    def start(sink: str = feed_of()) -> None:
         speech, noise = load_recording()
         path = server.folder / "talk.wav"
         soundfile.write(path, np.tile(2 * speech + noise, 6), RATE, subtype="FLOAT")
-        server.run(["paplay", f"--device={feed_of()}", str(path)])
+        server.run(["paplay", f"--device={sink}", str(path)])
 
     return start
 

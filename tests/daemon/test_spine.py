@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tests.daemon.conftest import StartDaemon, application, hears_sound, microphone_readers, sources, wait_until
 
-from densenoiser_daemon.audio.virtual_source import SOURCE_NAME
+from densenoiser_daemon.audio.virtual_source import SINK_NAME, SOURCE_NAME
 from densenoiser_daemon.demo import measure
 from densenoiser_daemon.measure import Client, delays
 from densenoiser_daemon.private_server import MICROPHONE_NAME, PrivateServer
@@ -29,7 +29,7 @@ def test_noisy_speech_comes_out_cleaner(server: PrivateServer) -> None:
     assert float(np.abs(outcome.after).max()) <= 1.0
 
 
-def test_delay_is_bounded_and_does_not_grow(server: PrivateServer, daemon: StartDaemon, talk: Callable[[], None]) -> None:
+def test_delay_is_bounded_and_does_not_grow(server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]) -> None:
     daemon("--strength", "0")
     talk()
     microphone, heard = Client(server, MICROPHONE_NAME), application(server)
@@ -66,7 +66,7 @@ def test_paused_recording_does_not_count_as_listening(server: PrivateServer, dae
 
 
 def test_killed_daemon_leaves_silence_and_its_successor_adopts(
-    server: PrivateServer, daemon: StartDaemon, talk: Callable[[], None]
+    server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]
 ) -> None:
     talk()
     process = daemon("--strength", "0")
@@ -96,7 +96,7 @@ def test_terminated_daemon_removes_the_virtual_microphone(server: PrivateServer,
             assert not [m for m in pulse.module_list() if "densenoiser" in (m.argument or "")]
 
 
-def test_it_never_hears_itself(server: PrivateServer, daemon: StartDaemon, talk: Callable[[], None]) -> None:
+def test_it_never_hears_itself(server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]) -> None:
     talk()
     daemon("--device", "auto", "--strength", "0")
     client = application(server)
@@ -109,7 +109,7 @@ def test_it_never_hears_itself(server: PrivateServer, daemon: StartDaemon, talk:
 
 
 def test_unplugged_microphone_means_silence_until_it_is_back(
-    server: PrivateServer, daemon: StartDaemon, talk: Callable[[], None]
+    server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]
 ) -> None:
     talk()
     daemon("--strength", "0")
@@ -120,3 +120,24 @@ def test_unplugged_microphone_means_silence_until_it_is_back(
     assert client.is_running
     server.plug_microphone()
     wait_until(lambda: hears_sound(client), 10, "the application hears the microphone again")
+
+
+def test_music_is_never_taken_for_the_users_voice(server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]) -> None:
+    with server.control() as pulse:
+        pulse.module_load("module-null-sink", "sink_name=loudspeaker")
+        wait_until(lambda: "loudspeaker" in {s.name for s in pulse.sink_list()}, 10, "a loudspeaker")
+        pulse.sink_default_set(pulse.get_sink_by_name("loudspeaker"))
+    daemon("--strength", "0")
+    client = application(server)
+    wait_until(lambda: "DenseNoiser" in microphone_readers(server), 10, "the microphone is open")
+    talk(SINK_NAME)
+    started = time.monotonic()
+
+    def players() -> list[str]:
+        with server.control() as pulse:
+            sink = pulse.get_sink_by_name(SINK_NAME).index
+            return [i.name for i in pulse.sink_input_list() if i.sink == sink]
+
+    wait_until(lambda: len(players()) == 1 and time.monotonic() - started > 1.0, 10, "only the daemon plays into its sink")
+    time.sleep(0.5)
+    assert not hears_sound(client)

@@ -60,13 +60,13 @@ class PulseBackend:
         with _lost_connection_is_backend_error():
             self._loop = MainLoop(pulse)
             self._virtual = VirtualSource(pulse, self._rate)
-            pulse.event_mask_set("source", "source_output", "server")
+            pulse.event_mask_set("source", "source_output", "sink_input", "server")
             pulse.event_callback_set(self._on_event)
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, round(PLAYBACK_TARGET_SECONDS * self._rate))
             while not self._playback.is_ready:  # until then it cannot be uncorked
                 self._loop.iterate(None)
                 self._raise_if_playback_ended()
-            self._refresh({"source", "source_output"})
+            self._refresh({"source", "source_output", "sink_input"})
 
     def close(self) -> None:
         pulse, self._pulse = self._pulse, None
@@ -163,6 +163,8 @@ class PulseBackend:
         assert self._virtual is not None
         if facilities & {"source", "server"}:
             self._list_microphones()
+        if "sink_input" in facilities and self._playback is not None:
+            self._virtual.turn_away(self._playback.index)
         index = self._virtual.source_index()
         if index is None:
             raise BackendError(_("the virtual microphone was removed from the sound server"))

@@ -19,6 +19,8 @@ SINK_NAME = "densenoiser_sink"
 SOURCE_NAME = "densenoiser_mic"
 DESCRIPTION = "DenseNoiser Mic"
 _SINK_DESCRIPTION = "DenseNoiser internal"
+_NOWHERE_NAME = "densenoiser_nowhere"
+_NOWHERE_DESCRIPTION = "Dummy Output"
 
 _SINK_MODULE = "module-null-sink"
 _SOURCE_MODULE = "module-remap-source"
@@ -66,18 +68,43 @@ class VirtualSource:
         except pulsectl.PulseIndexError:
             return None
 
+    def turn_away(self, own: int) -> None:
+        """Move every stream but ``own`` (an index) off the sink.
+
+        A server without loudspeakers puts players on whatever sink there is: their music would be heard as the user's
+        voice. They go to another sink, or to one that leads nowhere.
+        """
+        sink = self._pulse.get_sink_by_name(SINK_NAME).index
+        strangers = [i for i in self._pulse.sink_input_list() if i.sink == sink and i.index != own]
+        if not strangers:
+            return
+        default = self._pulse.server_info().default_sink_name
+        others = [s for s in self._pulse.sink_list() if s.index != sink]
+        elsewhere = [s.index for s in sorted(others, key=lambda s: s.name != default)]
+        if not elsewhere:
+            arguments = f"sink_name={_NOWHERE_NAME} sink_properties='device.description=\"{_NOWHERE_DESCRIPTION}\"'"
+            self._pulse.module_load(_SINK_MODULE, arguments)
+            elsewhere = [self._pulse.get_sink_by_name(_NOWHERE_NAME).index]
+        for stranger in strangers:
+            log.info("moving %r, which was played into the virtual microphone, to another output", stranger.name)
+            try:
+                self._pulse.sink_input_move(stranger.index, elsewhere[0])
+            except pulsectl.PulseError as error:  # it may have ended meanwhile
+                log.warning("cannot move %r: %s", stranger.name, error)
+
     def remove(self) -> None:
-        """Unload both, the source first."""
-        for module in (*self._modules(_SOURCE_MODULE), *self._modules(_SINK_MODULE)):
+        """Unload all that is ours, the source first."""
+        modules = (SOURCE_NAME, _SOURCE_MODULE), (SINK_NAME, _SINK_MODULE), (_NOWHERE_NAME, _SINK_MODULE)
+        for module in [index for name, kind in modules for index in self._modules(name, kind)]:
             try:
                 self._pulse.module_unload(module)
             except pulsectl.PulseError as error:
                 log.warning("cannot unload module %d of the virtual microphone: %s", module, error)
 
     def _is_complete(self) -> bool:
-        pairs = len(self._modules(_SINK_MODULE)), len(self._modules(_SOURCE_MODULE))
+        pairs = len(self._modules(SINK_NAME, _SINK_MODULE)), len(self._modules(SOURCE_NAME, _SOURCE_MODULE))
         return pairs == (1, 1) and self.source_index() is not None
 
-    def _modules(self, name: str) -> list[int]:
-        own = f"sink_name={SINK_NAME}" if name == _SINK_MODULE else f"source_name={SOURCE_NAME}"
-        return [m.index for m in self._pulse.module_list() if m.name == name and own in (m.argument or "").split()]
+    def _modules(self, name: str, kind: str) -> list[int]:
+        own = {f"sink_name={name}", f"source_name={name}"}
+        return [m.index for m in self._pulse.module_list() if m.name == kind and own & set((m.argument or "").split())]
