@@ -163,10 +163,13 @@ def test_a_wrong_word_is_one_clear_line_and_a_code(
     assert controls.settings == before
 
 
-DAEMON_COMMANDS = "status on off toggle mute unmute strength mic mics model models monitor quit".split()
-
-
-@pytest.mark.parametrize("command", DAEMON_COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "on", "off", "toggle", "mute", "unmute", "strength"),
+        *("mic", "mics", "model", "models", "monitor", "quit"),
+    ],
+)
 def test_no_daemon_is_one_clear_line_that_says_how_to_start_it(
     bus: str, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
