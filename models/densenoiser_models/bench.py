@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
-import importlib
 import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from .provider import PROVIDERS
 from .stft import Analysis, Samples, Synthesis
 
 WARM_UP_FRAMES = 100
-COMPARISONS = ("rnnoise",)
 
 Step = Callable[[Samples], object]
 
@@ -54,24 +52,25 @@ def model_steps(model: ModelFile, provider: str) -> dict[str, Step]:
     return {"analysis": analyse, "graph": run_graph, "synthesis": synthesise, "whole": whole.process}
 
 
-def rnnoise_step() -> Step:
-    """RNNoise, called as its C library wants it: 480 samples at 48 kHz, float32 in the 16-bit range, in place.
+@contextmanager
+def peer_step(name: str) -> Iterator[tuple[Step, float]]:
+    """A peer's step, and what its time is multiplied with to be that of 480 samples at 48 kHz.
 
-    ModelError if pyrnnoise is not installed.
+    It is given the first samples of the frame, as many as its own hop is long. ModelError if it cannot be had.
     """
+    # Only here, since the other systems are an extra that most installations lack.
+    from .evaluation.frame_filter import FrameFilter  # noqa: PLC0415
+    from .evaluation.systems import MissingSystemError, load_system  # noqa: PLC0415
+
     try:
-        rnnoise: Any = importlib.import_module("pyrnnoise.rnnoise")
-    except ImportError as error:
-        raise ModelError("--compare rnnoise needs pyrnnoise; pip install pyrnnoise") from error
-    state = rnnoise.create()
-    buffer = np.zeros(rnnoise.FRAME_SIZE, np.float32)
-    pointer = buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-
-    def step(frame: Samples) -> None:
-        np.multiply(frame, np.float32(32767.0), out=buffer)
-        rnnoise.lib.rnnoise_process_frame(state, pointer, pointer)
-
-    return step
+        peer = load_system(name).enhance
+    except MissingSystemError as error:
+        raise ModelError(str(error)) from error
+    if not isinstance(peer, FrameFilter):
+        raise ModelError(f"{name} does not work frame by frame")
+    hop = peer.hop
+    with peer.start() as process:
+        yield lambda frame: process(frame[:hop]), FrameSpec().hop_seconds * peer.rate / hop
 
 
 def syllables(spec: FrameSpec, frames: int) -> Samples:
@@ -124,22 +123,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames", type=_frames, default=3000, metavar="N", help="frames to time (default: %(default)s)"
     )
     parser.add_argument("--paced", action="store_true", help="wait for each frame as a microphone would: colder caches")
-    parser.add_argument("--compare", choices=COMPARISONS, help="time another filter in the same run")
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="time other models and filters in the same run, frame by frame in turn: a model's name, or "
+        "'RNNoise 0.2', GTCRN, DeepFilterNet3, ... as evaluate names them (extra eval)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measures and prints; 0, or 1 if the model or the other filter cannot be had."""
-    try:
-        model = load_model(args.model)
-        steps = model_steps(model, args.provider)
-        if args.compare == "rnnoise":
-            steps["rnnoise"] = rnnoise_step()
-    except ModelError as error:
-        Console(stderr=True).print(f"densenoiser bench: {error}", style="red", markup=False, soft_wrap=True)
-        return 1
-    pace = model.spec.hop_seconds if args.paced else 0.0
-    seconds = time_steps(steps, syllables(model.spec, args.frames), pace)
+    scales: dict[str, float] = {}
+    with ExitStack() as peers:
+        try:
+            model = load_model(args.model)
+            steps = model_steps(model, args.provider)
+            for name in args.compare:
+                steps[name], scales[name] = peers.enter_context(peer_step(name))
+        except ModelError as error:
+            Console(stderr=True).print(f"densenoiser bench: {error}", style="red", markup=False, soft_wrap=True)
+            return 1
+        pace = model.spec.hop_seconds if args.paced else 0.0
+        seconds = time_steps(steps, syllables(model.spec, args.frames), pace)
     report: dict[str, Any] = {
         "model": model.name,
         "sha256": model.sha256,
@@ -151,7 +159,10 @@ def run(args: argparse.Namespace) -> int:
         "load_average": round(os.getloadavg()[0], 2),
         "onnxruntime": ort.__version__,
         "python": platform.python_version(),
-        "steps": {name: summarise(values, model.spec.hop_seconds) for name, values in seconds.items()},
+        "steps": {
+            name: summarise([scales.get(name, 1.0) * value for value in values], model.spec.hop_seconds)
+            for name, values in seconds.items()
+        },
     }
     if args.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")

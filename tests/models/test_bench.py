@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from densenoiser_models.bench import main, model_steps, summarise, syllables, time_steps
+from densenoiser_models.bench import main, model_steps, peer_step, summarise, syllables, time_steps
+from densenoiser_models.evaluation import systems
+from densenoiser_models.evaluation.frame_filter import FrameFilter
+from densenoiser_models.evaluation.systems import System
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile
+from densenoiser_models.stft import Samples
 
 MakeModel = Callable[..., ModelFile]
 
@@ -66,5 +71,35 @@ def test_unknown_model_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture
 
 def test_rnnoise_is_timed_in_the_same_run(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pyrnnoise", reason="pyrnnoise (extra eval) is not installed")
-    assert main(["--model", str(make_model().path), "--frames", "100", "--compare", "rnnoise", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["steps"]["rnnoise"]["median_us"] > 10
+    assert main(["--model", str(make_model().path), "--frames", "100", "--compare", "RNNoise 0.2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"]["RNNoise 0.2"]["median_us"] > 10
+
+
+def test_other_models_are_timed_beside_the_first(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = make_model("first"), make_model("second")
+    assert main(["--model", str(first.path), "--frames", "100", "--compare", str(second.path), "--json"]) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert 1 / 3 < steps[str(second.path)]["median_us"] / steps["whole"]["median_us"] < 3
+
+
+def test_a_filters_own_hop_is_scaled_to_ten_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    @contextmanager
+    def start() -> Iterator[Callable[[Samples], Samples]]:
+        def process(frame: Samples) -> Samples:
+            seen.append(len(frame))
+            return frame
+
+        yield process
+
+    monkeypatch.setattr(systems, "load_system", lambda name: System(name, "1", FrameFilter(128, start, 16_000)))
+    with peer_step("any") as (step, scale):
+        step(np.zeros(480, np.float32))
+    assert seen == [128]
+    assert scale == pytest.approx(1.25)
+
+
+def test_what_does_not_work_frame_by_frame_is_named(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", str(make_model().path), "--compare", "noisy"]) == 1
+    assert "noisy does not work frame by frame" in capsys.readouterr().err

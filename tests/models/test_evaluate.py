@@ -17,9 +17,10 @@ from densenoiser_models.evaluation.cli import main
 from densenoiser_models.evaluation.drift import measure_drift
 from densenoiser_models.evaluation.metrics import Score
 from densenoiser_models.evaluation.pair_set import Pair, read_pairs, sample
+from densenoiser_models.evaluation.peers import PEERS
 from densenoiser_models.evaluation.report import check_harness, markdown, summarise
 from densenoiser_models.evaluation.scores import CLEAN, Row, measure_delay, score_system, without_delay
-from densenoiser_models.evaluation.systems import PEERS, MissingSystemError, System, load_system
+from densenoiser_models.evaluation.systems import MissingSystemError, System, load_system
 from densenoiser_models.model_file import ModelFile
 from densenoiser_models.stft import Samples
 

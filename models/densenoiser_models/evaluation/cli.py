@@ -16,9 +16,10 @@ from ..model_file import DEFAULT_MODEL
 from .drift import measure_drift
 from .metrics import Score, available
 from .pair_set import read_pairs, sample
+from .peers import PEERS
 from .report import check_harness, summarise, tables, write_files
 from .scores import CLEAN, Row, measure_delay, score_system, without_delay
-from .systems import PEERS, MissingSystemError, System, load_system
+from .systems import MissingSystemError, System, load_system
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from ..stft import Samples
 from .activity import RATE
 from .metrics import Score, level_db, si_sdr
 from .pair_set import Pair
-from .systems import Enhance
+from .peers import Enhance
 
 PASSAGE_SECONDS = 60
 

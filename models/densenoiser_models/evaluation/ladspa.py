@@ -1,4 +1,4 @@
-"""A mono LADSPA plug-in run over a recording: the form in which RNNoise 0.1 still comes.
+"""A mono LADSPA plug-in run block by block: the form in which RNNoise 0.1 still comes.
 
 The structures are those of ladspa.h 1.1 (Furse, Westerfeld and others).
 """
@@ -6,12 +6,15 @@ The structures are those of ladspa.h 1.1 (Furse, Westerfeld and others).
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from ..stft import Samples
+from .frame_filter import Process
 
 PORT_INPUT, PORT_CONTROL = 0x1, 0x4
 
@@ -70,8 +73,9 @@ class LadspaMono:
             index += 1
         raise OSError(f"{library} holds no plug-in {label!r}")
 
-    def process(self, audio: Samples, sample_rate: int, block: int = 480) -> Samples:
-        """A fresh instance over ``audio``, shape (samples,), in blocks; as many samples come back."""
+    @contextmanager
+    def start(self, sample_rate: int, block: int) -> Iterator[Process]:
+        """A fresh instance that takes blocks of ``block`` samples."""
         plugin = self._descriptor.contents
         handle = plugin.instantiate(self._descriptor, sample_rate)
         into, out_of, control = (np.zeros(size, np.float32) for size in (block, block, 1))
@@ -81,13 +85,15 @@ class LadspaMono:
             plugin.connect_port(handle, port, buffer.ctypes.data_as(_Floats))
         if plugin.activate:
             plugin.activate(handle)
-        padded = np.zeros(-(-len(audio) // block) * block, np.float32)
-        padded[: len(audio)] = audio
-        for frame in padded.reshape(-1, block):
-            into[:] = frame
+
+        def process(samples: Samples) -> Samples:
+            into[:] = samples
             plugin.run(handle, block)
-            frame[:] = out_of
-        if plugin.deactivate:
-            plugin.deactivate(handle)
-        plugin.cleanup(handle)
-        return padded[: len(audio)]
+            return out_of
+
+        try:
+            yield process
+        finally:
+            if plugin.deactivate:
+                plugin.deactivate(handle)
+            plugin.cleanup(handle)

@@ -14,7 +14,8 @@ from ..stft import Samples
 from .activity import RATE
 from .metrics import Metric, Score, safety
 from .pair_set import Pair, sample
-from .systems import Enhance, System
+from .peers import Enhance
+from .systems import System
 
 SCORES_VERSION = 1
 """Raised when a metric's definition changes: older scores are then computed again."""

