@@ -55,15 +55,21 @@ def run_demo(folder: Path, kind: str | None, model: str | None, strength: float 
     console = Console()
     kinds = available_kinds()
     if kind is None and not kinds:
-        raise BackendError(_("the demo needs a sound server: install pipewire, pipewire-pulse and wireplumber, or pulseaudio"))
+        raise BackendError(
+            _("the demo needs a sound server: install pipewire, pipewire-pulse and wireplumber, or pulseaudio")
+        )
     kind = kind or kinds[0]
     if kind not in kinds:
         raise BackendError(_("{kind} is not installed").format(kind=kind))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DensenoiserError(_("cannot write to {folder}: {error}").format(folder=folder, error=error.strerror)) from error
-    console.print(_("Starting a private {kind}, a microphone that hears a noisy street, and densenoised…").format(kind=kind))
+        raise DensenoiserError(
+            _("cannot write to {folder}: {error}").format(folder=folder, error=error.strerror)
+        ) from error
+    console.print(
+        _("Starting a private {kind}, a microphone that hears a noisy street, and densenoised…").format(kind=kind)
+    )
     outcome = measure(kind, model, strength)
     for name, samples in (("before.wav", outcome.before), ("after.wav", outcome.after)):
         soundfile.write(folder / name, samples, RATE, subtype="PCM_16")
@@ -85,11 +91,11 @@ def measure(kind: str, model: str | None = None, strength: float | None = None) 
         daemon = start_daemon(server, arguments)
         microphone, application = Client(server, MICROPHONE_NAME), Client(server, SOURCE_NAME)
         time.sleep(1.5)
-        busy, started = _cpu_seconds(daemon.pid), time.monotonic()
+        busy, started = cpu_seconds(daemon.pid), time.monotonic()
         player = server.run(["paplay", f"--device={feed_of()}", str(server.folder / "noisy.wav")])
         player.wait()
         time.sleep(_TAIL_SECONDS)
-        cpu_share = (_cpu_seconds(daemon.pid) - busy) / (time.monotonic() - started)
+        cpu_share = (cpu_seconds(daemon.pid) - busy) / (time.monotonic() - started)
         heard, got = microphone.stop(), application.stop()
         daemon.terminate()
         daemon.wait()
@@ -122,7 +128,9 @@ def start_daemon(server: PrivateServer, arguments: list[str]) -> Popen[bytes]:
     return process
 
 
-def _outcome(speech: Samples, noise: Samples, heard: Recording, got: Recording, xruns: int, cpu_share: float) -> Outcome:
+def _outcome(
+    speech: Samples, noise: Samples, heard: Recording, got: Recording, xruns: int, cpu_share: float
+) -> Outcome:
     before, after = _align(speech + noise, heard.samples), _align(speech, got.samples)
     length = min(len(before), len(after), len(speech))
     before, after, speech = before[:length], after[:length], speech[:length]
@@ -177,7 +185,8 @@ def _dbfs(samples: Samples) -> float:
     return 10 * math.log10(max(float((samples**2).mean()), 1e-10))
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What the process has used so far, user and system, s."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -217,7 +226,10 @@ def _print_figures(console: Console, kind: str, outcome: Outcome) -> None:
     reduction = outcome.noise_before_dbfs - outcome.noise_after_dbfs
     table = Table(title=_("DenseNoiser on a private {kind}").format(kind=kind), title_justify="left", show_header=False)
     for row in (
-        (_("noise reduction in the pauses"), f"{reduction:.1f} dB ({outcome.noise_before_dbfs:.0f} → {outcome.noise_after_dbfs:.0f} dBFS)"),
+        (
+            _("noise reduction in the pauses"),
+            f"{reduction:.1f} dB ({outcome.noise_before_dbfs:.0f} → {outcome.noise_after_dbfs:.0f} dBFS)",
+        ),
         (_("speech level change"), f"{outcome.speech_change_db:+.1f} dB"),
         (_("speech against the rest (SI-SDR)"), f"{outcome.snr_before_db:.1f} → {outcome.snr_after_db:.1f} dB"),
         (_("added latency, median / p95"), latency),

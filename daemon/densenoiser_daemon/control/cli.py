@@ -41,6 +41,7 @@ def modules() -> dict[str, tuple[str, str]]:
         "enhance": ("densenoiser_models.enhance", _("remove noise from audio files")),
         "bench": ("densenoiser_models.bench", _("time the filter on this machine")),
         "evaluate": ("densenoiser_models.evaluation.cli", _("compare systems by quality, speed and delay")),
+        "soak": ("densenoiser_daemon.soak", _("measure delay, dropouts, CPU and memory on a private sound server")),
         "doctor": ("densenoiser_daemon.control.doctor", _("find out what is wrong, and mend what can be mended")),
         "install-user": ("densenoiser_daemon.control.install_user", _("put service, menu entry and icons in place")),
         "uninstall-user": ("densenoiser_daemon.control.uninstall_user", _("take them away again")),

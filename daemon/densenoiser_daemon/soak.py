@@ -1,0 +1,197 @@
+"""``densenoiser soak``: the daemon on a private sound server for minutes or hours, and what an application got meanwhile.
+
+The figures of the README and of every release come from here: delay, dropouts, CPU, memory, idle cost, first sound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from rich.console import Console
+from rich.table import Table
+
+from .audio.virtual_source import SOURCE_NAME
+from .demo import cpu_seconds, load_recording, start_daemon
+from .errors import BackendError
+from .i18n import _
+from .measure import RATE, Client, Recording, delays, silent_gaps
+from .private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds, feed_of
+
+# The sound never falls to the server's digital silence (16 bits on PulseAudio), so exact zeros are holes in the delivery.
+_STRENGTH_DB = "20"
+_SETTLING_SECONDS = 2.0
+_CONNECTIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SoakReport:
+    """What one run on one server measured. Times in ms unless named otherwise."""
+
+    server: str
+    seconds: float
+    latency_median: float
+    latency_p95: float
+    latency_quarters: tuple[float, ...]
+    """Medians of the four quarters of the run."""
+    latency_windows: int
+    gaps: int
+    """Holes of 1 ms and more in what the application got, where the microphone had none at the same time."""
+    gap_ms: float
+    microphone_gaps: int
+    """Holes in what another application got from the microphone itself: the server's own, not ours."""
+    counters: str
+    """As the daemon logged them."""
+    cpu_percent: float
+    rss_first_mib: float
+    rss_last_mib: float
+    idle_cpu_percent: float
+    first_sound_median: float
+    first_sound_max: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``densenoiser soak``."""
+    parser.add_argument(
+        "--server",
+        choices=SERVER_KINDS,
+        action="append",
+        help=_("sound server; may be given twice (default: each that is installed)"),
+    )
+    parser.add_argument("--minutes", type=float, default=5.0, help=_("length of the run (default: %(default)s)"))
+    parser.add_argument(
+        "--idle-seconds", type=float, default=60.0, help=_("length of the idle measurement (default: %(default)s)")
+    )
+    parser.add_argument("--model", help=_("model to filter with"))
+    parser.add_argument("--json", action="store_true", help=_("print JSON"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Soak on each server; exit code 0. BackendError if none is installed."""
+    kinds = args.server or available_kinds()
+    if not kinds:
+        raise BackendError(
+            _("no sound server is installed: install pipewire, pipewire-pulse and wireplumber, or pulseaudio")
+        )
+    reports = [soak(kind, args.minutes * 60.0, args.idle_seconds, args.model) for kind in kinds]
+    if args.json:
+        sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+        return 0
+    table = Table(
+        "", *(report.server for report in reports), title=_("densenoised, measured from outside"), title_justify="left"
+    )
+    for label, text in _ROWS:
+        table.add_row(_(label), *(text(report) for report in reports))
+    Console().print(table)
+    return 0
+
+
+_ROWS = (
+    (
+        "added latency, median / p95",
+        lambda r: f"{r.latency_median:.1f} / {r.latency_p95:.1f} ms ({r.latency_windows} windows)",
+    ),
+    ("medians of the quarters", lambda r: " ".join(f"{q:.1f}" for q in r.latency_quarters) + " ms"),
+    ("dropouts", lambda r: f"{r.gaps} ({r.gap_ms:.0f} ms); {r.microphone_gaps} in the microphone itself"),
+    ("counters", lambda r: r.counters),
+    ("CPU while filtering", lambda r: f"{r.cpu_percent:.1f} %"),
+    ("memory, first / last", lambda r: f"{r.rss_first_mib:.1f} / {r.rss_last_mib:.1f} MiB"),
+    ("CPU while idle", lambda r: f"{r.idle_cpu_percent:.2f} %"),
+    ("first sound, median / max of 10", lambda r: f"{r.first_sound_median:.0f} / {r.first_sound_max:.0f} ms"),
+)
+
+
+def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = None) -> SoakReport:
+    """One run on one kind of private server."""
+    speech, noise = load_recording()
+    with tempfile.TemporaryDirectory(prefix="densenoiser-") as name, PrivateServer(kind, Path(name)) as server:
+        sound = 2 * speech + noise
+        repeats = 1 + int((seconds + 90.0) * RATE / len(sound))
+        soundfile.write(server.folder / "noisy.wav", np.tile(sound, repeats), RATE, subtype="PCM_16")
+        arguments = [sys.executable, "-m", "densenoiser_daemon.main", "--device", MICROPHONE_NAME, "--verbose"]
+        arguments += ["--strength", _STRENGTH_DB, *(["--model", model] if model is not None else [])]
+        daemon = start_daemon(server, arguments)
+        idle_cpu = _cpu_percent(daemon.pid, idle_seconds)
+        server.run(["paplay", f"--device={feed_of()}", str(server.folder / "noisy.wav")])
+        time.sleep(_SETTLING_SECONDS)
+        first_sounds = [_first_sound(server) for _n in range(_CONNECTIONS)]
+        microphone, application = Client(server, MICROPHONE_NAME), Client(server, SOURCE_NAME)
+        time.sleep(_SETTLING_SECONDS)
+        rss_first = _rss_mib(daemon.pid)
+        cpu = _cpu_percent(daemon.pid, seconds)
+        rss_last = _rss_mib(daemon.pid)
+        heard, got = microphone.stop(), application.stop()
+        daemon.terminate()
+        daemon.wait()
+        log = (server.folder / "densenoised.log").read_text(errors="replace")
+        with server.control() as pulse:
+            info = pulse.server_info()
+            server_name = f"{info.server_name} {info.server_version}"
+    return _report(server_name, seconds, heard, got, log, cpu, idle_cpu, (rss_first, rss_last), first_sounds)
+
+
+def _report(
+    server: str,
+    seconds: float,
+    heard: Recording,
+    got: Recording,
+    log: str,
+    cpu: float,
+    idle_cpu: float,
+    rss: tuple[float, float],
+    first_sounds: list[float],
+) -> SoakReport:
+    latencies = np.array([d.seconds for d in delays(heard, got)]) * 1e3
+    skip = got.at(got.arrivals[0] + _SETTLING_SECONDS)
+    gaps = silent_gaps(got.samples[skip:])
+    counts = re.findall(r"Counters\(([^)]*)\)", log)
+    return SoakReport(
+        server=server,
+        seconds=seconds,
+        latency_median=float(np.median(latencies)) if len(latencies) else float("nan"),
+        latency_p95=float(np.percentile(latencies, 95)) if len(latencies) else float("nan"),
+        latency_quarters=tuple(float(np.median(q)) for q in np.array_split(latencies, 4) if len(q)),
+        latency_windows=len(latencies),
+        gaps=len(gaps),
+        gap_ms=sum(length for _start, length in gaps) / RATE * 1e3,
+        microphone_gaps=len(silent_gaps(heard.samples[skip:])),
+        counters=counts[-1] if counts else "",
+        cpu_percent=cpu,
+        rss_first_mib=rss[0],
+        rss_last_mib=rss[1],
+        idle_cpu_percent=idle_cpu,
+        first_sound_median=float(np.median(first_sounds)) * 1e3,
+        first_sound_max=max(first_sounds) * 1e3,
+    )
+
+
+def _first_sound(server: PrivateServer) -> float:
+    """From an application's connection (its first data) to its first sound, s; the application's own start is not counted."""
+    client = Client(server, SOURCE_NAME)
+    time.sleep(1.0)
+    recording = client.stop()
+    time.sleep(0.3)
+    sounding = np.flatnonzero(recording.samples)
+    if not len(sounding):
+        return float("inf")
+    return recording.arrival(int(sounding[0])) - recording.arrivals[0]
+
+
+def _cpu_percent(pid: int, seconds: float) -> float:
+    before, started = cpu_seconds(pid), time.monotonic()
+    time.sleep(seconds)
+    return 100.0 * (cpu_seconds(pid) - before) / (time.monotonic() - started)
+
+
+def _rss_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
