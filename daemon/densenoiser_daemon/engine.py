@@ -141,7 +141,7 @@ class Engine:
                 self._backend = backend
                 failures = 0
                 self._serve(backend)
-            except BackendError as error:
+            except (BackendError, DeviceError) as error:
                 log.log(logging.DEBUG if failures else logging.WARNING, "%s; trying again", error)
                 self._microphones = ()
                 self._publish(State.WAITING_FOR_SERVER, str(error))
@@ -225,10 +225,10 @@ class Engine:
         hop_seconds = self._denoiser.spec.hop_seconds
         while (frame := self._reframer.pop()) is not None:
             started = time.perf_counter()
-            clean = self._filter(frame, microphone)
+            clean, energy = self._filter(frame, microphone)
             lost = 0
             if latency is not None:
-                lost = self._drift.correction(latency, math.sqrt(float(clean @ clean) / len(clean)))
+                lost = self._drift.correction(latency, math.sqrt(energy / len(clean)))
                 latency += hop_seconds
             backend.write(stretch(clean, lost))
             self._tally.frames += 1
@@ -238,13 +238,15 @@ class Engine:
             if self._tally.frames % _PUBLISH_FRAMES == 0:
                 self._publish_levels(backend)
 
-    def _filter(self, frame: Samples, microphone: Microphone) -> Samples:
-        """One captured frame to one frame fit to be heard: finite, within [-1, 1], valid until the next call."""
+    def _filter(self, frame: Samples, microphone: Microphone) -> tuple[Samples, float]:
+        """One captured frame to one frame fit to be heard: finite, within [-1, 1], valid until the next call; its energy."""
         settings = self._settings
-        if not math.isfinite(float(frame @ frame)):
+        energy = float(frame @ frame)
+        if not math.isfinite(energy):
             np.nan_to_num(frame, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-        np.clip(frame, -1.0, 1.0, out=frame)
-        self._energy_in += float(frame @ frame)
+            np.clip(frame, -1.0, 1.0, out=frame)
+            energy = float(frame @ frame)
+        self._energy_in += energy
         strength_db = settings.strength_for(microphone.name) if settings.enabled else 0.0
         if strength_db != self._denoiser.strength_db:
             self._denoiser.strength_db = strength_db
@@ -259,8 +261,9 @@ class Engine:
         elif gain == 0.0:
             self._output[:] = 0.0
         np.clip(self._output, -1.0, 1.0, out=self._output)
-        self._energy_out += float(self._output @ self._output)
-        return self._output
+        energy = float(self._output @ self._output)
+        self._energy_out += energy
+        return self._output, energy
 
     def _swap(self, frame: Samples) -> None:
         """Run the incoming denoiser beside the old one until its past is filled, then cross-fade within one frame."""
@@ -337,7 +340,7 @@ class Engine:
         if self._energy_out > 0.0 and self._energy_in > 0.0:
             levels = replace(levels, noise_reduction_db=levels.input_dbfs - levels.output_dbfs)
         self._energy_in = self._energy_out = 0.0
-        transport = backend.capture_latency + (backend.playback_latency or 0.0)
+        transport = backend.capture_latency + (backend.playback_latency or 0.0) + backend.device_latency
         self._status = replace(
             self._status, levels=levels, transport_latency_ms=transport * 1e3, counters=self._counters(backend)
         )

@@ -34,7 +34,7 @@ class _Flags(IntFlag):
 
 # DONT_MOVE: were the virtual microphone made the default source, the server would move our capture onto our own output.
 _COMMON_FLAGS = _Flags.ADJUST_LATENCY | _Flags.DONT_MOVE
-_TIMING_SECONDS = 0.05
+_TIMING_SECONDS = 0.1
 
 
 class _State(IntEnum):
@@ -174,7 +174,7 @@ class _Stream:
     def latency(self) -> float | None:
         """Playback: time until a sample written now is played; record: age of the next sample. s, or None if unknown yet.
 
-        libpulse's own interpolation is seconds off after a stream starts. So the server is asked every 50 ms, and between
+        libpulse's own interpolation is seconds off after a stream starts. So the server is asked every 100 ms, and between
         its answers the clock and the samples that passed carry its last one on.
         """
         now = time.monotonic()
@@ -259,7 +259,8 @@ class PlaybackStream(_Stream):
     def __init__(self, connection: pulsectl.Pulse, sink: str, rate: int, target: int) -> None:
         super().__init__(connection, "clean speech", rate)
         _pa.pa_stream_set_underflow_callback(self._stream, self._on_xrun, None)
-        attributes = _BufferAttr(_UNSET, target * _BYTES, target * _BYTES, _UNSET, _UNSET)
+        # A large minreq: the microphone sets the pace, so the server need not ask for samples.
+        attributes = _BufferAttr(_UNSET, target * _BYTES, target * _BYTES, target // 2 * _BYTES, _UNSET)
         flags = int(_COMMON_FLAGS | _Flags.START_CORKED)
         if _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0:
             error = self._error()

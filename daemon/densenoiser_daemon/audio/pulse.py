@@ -118,15 +118,15 @@ class PulseBackend:
 
     def wait(self, timeout: float | None) -> None:
         assert self._loop is not None
-        with _lost_connection_is_backend_error():
-            # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
-            while not self._stale and not self._woken and self._loop.iterate(timeout):
-                if self._record is not None and (self._record.readable or self._record.fault is not None):
-                    return
-                self._raise_if_playback_ended()
-            self._woken = False
-            stale, self._stale = self._stale, set()
-            if stale:
+        # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
+        while not self._stale and not self._woken and self._loop.iterate(timeout):
+            if self._record is not None and (self._record.readable or self._record.fault is not None):
+                return
+            self._raise_if_playback_ended()
+        self._woken = False
+        stale, self._stale = self._stale, set()
+        if stale:
+            with _lost_connection_is_backend_error():
                 self._refresh(stale)
 
     def wake(self) -> None:
@@ -149,6 +149,10 @@ class PulseBackend:
     @property
     def playback_latency(self) -> float | None:
         return self._playback.latency if self._playback is not None else None
+
+    @property
+    def device_latency(self) -> float:
+        return 0.0
 
     @property
     def xruns(self) -> int:
