@@ -22,7 +22,7 @@ SCORES_VERSION = 1
 LONGEST_DELAY = RATE // 10
 """Longest constant delay that is looked for, samples: 100 ms."""
 DELAY_CLIPS = 5
-SAFETY = "safety"
+SAFETY = "levels"
 CLEAN = "clean"
 """The name under which the reference itself is rated, as the ceiling of the predicted ratings."""
 
