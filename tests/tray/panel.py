@@ -145,16 +145,21 @@ class Panel:
         layout = self._ask(self._get("Menu"), _MENU, "GetLayout", "iias", 0, -1, [])
         return Entry(layout[1])
 
-    def click(self, *labels: str) -> None:
-        """Click the entry at this path of labels; again if the menu was redrawn between the look and the click."""
+    def click(self, *labels: str) -> float:
+        """Click the entry at this path of labels; again if the menu was redrawn between the look and the click.
+
+        Returns when the click left, on the monotonic clock.
+        """
         for _ in range(20):
             entry = self.menu().find(*labels)
             assert entry.is_enabled, f"{labels} is greyed out"
+            path = self._get("Menu")
+            moment = time.monotonic()
             try:
-                self._ask(self._get("Menu"), _MENU, "Event", "isvu", entry.number, "clicked", Variant("s", ""), 0)
+                self._ask(path, _MENU, "Event", "isvu", entry.number, "clicked", Variant("s", ""), 0)
             except LookupError:
                 continue
-            return
+            return moment
         raise AssertionError(f"the menu never stood still for a click on {labels}")
 
     async def _open(self, address: str) -> None:
