@@ -12,6 +12,7 @@ from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import load_model
 
+from . import realtime
 from .audio.api import AudioBackend, Microphone
 from .engine import Engine
 from .settings import Settings
@@ -42,6 +43,7 @@ class Daemon:
     def start(self, first: AudioBackend | None, on_end: Callable[[], None]) -> None:
         """Serve ``first``, which is connected already, or make one; ``on_end`` is called in the worker when it has ended."""
         self._first, self._on_end = first, on_end
+        realtime.demote_on_overrun(self._thread)
         self._thread.start()
 
     def join(self) -> BaseException | None:
@@ -87,6 +89,7 @@ class Daemon:
 
     def _run(self) -> None:
         try:
+            log.info("scheduling of the audio thread: %s", realtime.request())
             self._engine.run(self._first)
         except Exception as error:
             log.exception("the audio thread died")

@@ -27,8 +27,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
     with tempfile.TemporaryDirectory(prefix="dn-") as folder, PrivateServer(request.param, Path(folder)) as running:
         yield running
         # Shown by pytest if the test failed.
-        for log in sorted(running.folder.glob("*.log")):  # noqa: T201
-            print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
+        for log in sorted(running.folder.glob("*.log")):
+            sys.stdout.write(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}\n")
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""Real-time scheduling for the audio thread, where the system grants it without root: by its limits, or through rtkit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import threading
+
+from dbus_fast import BusType, DBusError, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+log = logging.getLogger(__name__)
+
+PRIORITY = 10
+"""Below the sound servers' own (20 by default, 88 for PipeWire's data loop), above everything that is not real time."""
+_LIMIT_MICROSECONDS = 200_000
+"""A real-time thread that computes for so long without sleeping is demoted; a frame takes under 1 ms."""
+_RTKIT = "org.freedesktop.RealtimeKit1"
+_RTKIT_PATH = "/org/freedesktop/RealtimeKit1"
+
+
+def request() -> str:
+    """Ask for SCHED_RR for the calling thread; how it is scheduled from now on, in words. Never raises."""
+    thread = threading.get_native_id()
+    try:
+        _limit(_LIMIT_MICROSECONDS)
+        os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+        return f"SCHED_RR {PRIORITY}, by the system's limits"
+    except (OSError, ValueError) as error:
+        log.debug("no real time by the system's limits (%s); asking rtkit", error)
+    try:
+        asyncio.run(asyncio.wait_for(_ask_rtkit(thread), timeout=2.0))
+    except (OSError, TimeoutError, DBusError, EOFError, ValueError) as error:
+        return f"normal: rtkit is not there or refused ({error})"
+    return f"SCHED_RR {PRIORITY}, by rtkit"
+
+
+def demote_on_overrun(thread: threading.Thread) -> None:
+    """Give ``thread`` normal scheduling if it ever computes past the limit, in place of the process being killed.
+
+    Main thread only.
+    """
+
+    def demote(number: int, frame: object) -> None:
+        _ = number, frame
+        if thread.native_id is not None:
+            os.sched_setscheduler(thread.native_id, os.SCHED_OTHER, os.sched_param(0))
+        log.warning("the audio thread computed for %d ms on end and lost real-time scheduling", _LIMIT_MICROSECONDS // 1000)
+
+    signal.signal(signal.SIGXCPU, demote)
+
+
+def _limit(microseconds: int) -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+    if hard != resource.RLIM_INFINITY:
+        microseconds = min(microseconds, hard)
+    resource.setrlimit(resource.RLIMIT_RTTIME, (microseconds, hard))
+
+
+async def _ask_rtkit(thread: int) -> None:
+    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+    try:
+        most = await _call(bus, "org.freedesktop.DBus.Properties", "Get", "ss", [_RTKIT, "RTTimeUSecMax"])
+        allowed = most[0].value if most and isinstance(most[0], Variant) else _LIMIT_MICROSECONDS
+        # rtkit refuses processes whose hard limit is above its own.
+        resource.setrlimit(resource.RLIMIT_RTTIME, (min(int(allowed), _LIMIT_MICROSECONDS), int(allowed)))
+        await _call(bus, _RTKIT, "MakeThreadRealtime", "tu", [thread, PRIORITY])
+    finally:
+        bus.disconnect()
+
+
+async def _call(bus: MessageBus, interface: str, member: str, signature: str, body: list[object]) -> list[object]:
+    message = Message(
+        destination=_RTKIT, path=_RTKIT_PATH, interface=interface, member=member, signature=signature, body=body
+    )
+    reply = await bus.call(message)
+    if reply is None or reply.message_type is MessageType.ERROR:
+        raise OSError(str(reply.body[0]) if reply is not None and reply.body else "no answer")
+    return list(reply.body)
