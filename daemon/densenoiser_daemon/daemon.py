@@ -31,6 +31,7 @@ class Daemon:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Loads the model; if it cannot be used, microphones pass through unfiltered and the status says why."""
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._loading: threading.Thread | None = None
         self._fatal: BaseException | None = None
@@ -86,6 +87,7 @@ class Daemon:
             with self._lock:
                 kept = replace(self._engine.settings, model=self._engine.status.model or settings.model)
                 self._engine.apply(kept)
+            self._on_change()
 
     def _run(self) -> None:
         try:

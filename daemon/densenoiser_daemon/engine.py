@@ -31,6 +31,7 @@ _MICROPHONE_RETRY_SECONDS = 0.5
 _FAULT_RETRY_SECONDS = 5.0
 _PUBLISH_FRAMES = 10
 _SWAP_FRAMES = 6
+_COST_FRAMES = 6000  # one minute
 _COLLECT_FRAMES = (
     1000  # the collector is off while streaming: 37 ms at worst; its young generations take well under 1 ms
 )
@@ -85,6 +86,7 @@ class Engine:
         self._ramp = np.arange(1, spec.hop + 1, dtype=np.float32) / spec.hop
         self._gain = 1.0
         self._fault_since: float | None = None
+        self._frame_seconds = np.zeros(_COST_FRAMES, np.float32)
         self._xruns_seen = 0
         self._energy_in = self._energy_out = 0.0
 
@@ -163,7 +165,9 @@ class Engine:
         retry_at = 0.0
         gc.freeze()
         while not self._quit.is_set():
-            self._microphones = backend.microphones
+            if backend.microphones != self._microphones:
+                self._microphones = backend.microphones
+                self._on_change()
             if self._incoming is not None and open_microphone is None:
                 self._adopt(*self._incoming)
             microphone = backend.choose(self._settings.microphone)
@@ -177,7 +181,7 @@ class Engine:
                     backend.stop()
                     open_microphone = None
                     self._end_stream()
-                    log.debug("released the microphone: %s", self._counters(backend))
+                    self._log_stream(backend)
                 if wanted is not None:
                     try:
                         backend.start(wanted)
@@ -231,8 +235,10 @@ class Engine:
                 lost = self._drift.correction(latency, math.sqrt(energy / len(clean)))
                 latency += hop_seconds
             backend.write(stretch(clean, lost))
+            seconds = time.perf_counter() - started
+            self._frame_seconds[self._tally.frames % len(self._frame_seconds)] = seconds
             self._tally.frames += 1
-            self._tally.deadline_misses += time.perf_counter() - started > hop_seconds
+            self._tally.deadline_misses += seconds > hop_seconds
             if self._tally.frames % _COLLECT_FRAMES == 0:
                 gc.collect(1)
             if self._tally.frames % _PUBLISH_FRAMES == 0:
@@ -307,6 +313,13 @@ class Engine:
         self._drift.reset()
         self._denoiser.reset()
         self._fault_since = None
+
+    def _log_stream(self, backend: AudioBackend) -> None:
+        costs = self._frame_seconds[: self._tally.frames] * 1e6
+        if len(costs):
+            median, p99 = np.median(costs), np.percentile(costs, 99)
+            log.debug("released the microphone: %s", self._counters(backend))
+            log.debug("a frame cost %.0f us in the median, %.0f us at the 99th percentile", median, p99)
 
     def _describe(
         self, backend: AudioBackend, running: Microphone | None, chosen: Microphone | None, fault: str | None
