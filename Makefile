@@ -25,8 +25,9 @@ install: $(VENV)/run  ## service, tray and menu entry for this user
 uninstall:  ## take them away again
 	$(VENV)/bin/densenoiser uninstall-user
 
-bench: $(VENV)/run  ## cost of a frame on this machine
+bench: $(VENV)/run  ## cost of a frame, and of the daemon as a whole, on this machine
 	$(VENV)/bin/densenoiser bench
+	$(VENV)/bin/densenoiser soak --minutes 1
 
 clean:
 	rm -rf $(VENV) dist build demo-output

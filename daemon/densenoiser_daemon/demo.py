@@ -23,7 +23,7 @@ from densenoiser_models.stft import Samples
 from .audio.virtual_source import DESCRIPTION, SOURCE_NAME
 from .errors import BackendError, DensenoiserError
 from .i18n import _
-from .measure import RATE, Client, Delay, Recording, delays
+from .measure import RATE, Client, Delay, Recording, delays, retime
 from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds, feed_of
 
 _START_SECONDS = 20.0
@@ -135,14 +135,15 @@ def _outcome(
     length = min(len(before), len(after), len(speech))
     before, after, speech = before[:length], after[:length], speech[:length]
     talking = _talking(speech)
+    steady = retime(after, speech)
     return Outcome(
         before=before,
         after=after,
         noise_before_dbfs=_dbfs(before[~talking]),
         noise_after_dbfs=_dbfs(after[~talking]),
-        speech_change_db=20 * math.log10(max(_share(after, speech, talking), 1e-9)),
-        snr_before_db=_si_sdr(before, speech),
-        snr_after_db=_si_sdr(after, speech),
+        speech_change_db=20 * math.log10(max(_share(steady, speech, talking), 1e-9)),
+        snr_before_db=_si_sdr(retime(before, speech), speech),
+        snr_after_db=_si_sdr(steady, speech),
         latencies=tuple(delays(heard, got)),
         xruns=xruns,
         cpu_share=cpu_share,
@@ -209,7 +210,8 @@ def draw(path: Path, outcome: Outcome) -> None:
     figure, axes = pyplot.subplots(2, 1, sharex=True, sharey=True, figsize=(12, 7), layout="constrained")
     titles = (_("before: the microphone"), _("after: {name}").format(name=DESCRIPTION))
     for axis, title, samples in zip(axes, titles, (outcome.before, outcome.after), strict=True):
-        image = axis.specgram(samples + 1e-7, NFFT=1024, noverlap=768, Fs=RATE, vmin=-140, vmax=-40, cmap="magma")[3]
+        dither = 1e-7 * np.random.default_rng(0).standard_normal(len(samples))  # digital silence has no level in dB
+        image = axis.specgram(samples + dither, NFFT=1024, noverlap=768, Fs=RATE, vmin=-140, vmax=-40, cmap="magma")[3]
         axis.set(title=title, ylabel=_("frequency, Hz"), ylim=(0, 16_000))
     axes[-1].set_xlabel(_("time, s"))
     figure.colorbar(image, ax=axes, label=_("level, dB/Hz"))

@@ -138,7 +138,7 @@ def delays(before: Recording, after: Recording, every: float = 0.5, correlation:
         if start < 0 or start + window + 2 * search > len(before.samples):
             continue
         around = before.samples[start : start + window + 2 * search]
-        lag, peak = _best_lag(piece, around)
+        lag, peak = best_lag(piece, around)
         if peak < correlation:
             continue
         moment = after.arrival(middle)
@@ -146,7 +146,24 @@ def delays(before: Recording, after: Recording, every: float = 0.5, correlation:
     return found
 
 
-def _best_lag(piece: Samples, around: Samples) -> tuple[int, float]:
+def retime(signal: Samples, reference: Samples, window: float = 0.25, search: float = 0.02) -> Samples:
+    """``signal`` with its slow changes of delay against ``reference`` taken out, both shape (samples,) and roughly aligned.
+
+    Window by window it is shifted by up to ``search`` s to where it fits the reference best, as far as it fits at all.
+    """
+    length, reach = round(window * RATE), round(search * RATE)
+    padded = np.concatenate([np.zeros(reach, np.float32), signal, np.zeros(reach + length, np.float32)])
+    moved = np.zeros_like(reference)
+    lag = reach
+    for start in range(0, len(reference), length):
+        piece = reference[start : start + length]
+        found, fit = best_lag(piece, padded[start : start + len(piece) + 2 * reach])
+        lag = found if fit > 0.3 else lag
+        moved[start : start + length] = padded[start + lag : start + lag + len(piece)]
+    return moved
+
+
+def best_lag(piece: Samples, around: Samples) -> tuple[int, float]:
     """Where in ``around`` the ``piece`` fits best, samples, and the normalised correlation there."""
     size = 1 << (len(around) + len(piece) - 1).bit_length()
     spectrum = np.fft.rfft(around, size) * np.conj(np.fft.rfft(piece, size))

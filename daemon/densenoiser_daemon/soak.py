@@ -51,6 +51,8 @@ class SoakReport:
     """Holes in what another application got from the microphone itself: the server's own, not ours."""
     counters: str
     """As the daemon logged them."""
+    frame_cost_us: tuple[float, float]
+    """Median and 99th percentile of the last minute, from a captured frame to its being queued, STFT and model included."""
     cpu_percent: float
     rss_first_mib: float
     rss_last_mib: float
@@ -103,6 +105,7 @@ _ROWS = (
     ("medians of the quarters", lambda r: " ".join(f"{q:.1f}" for q in r.latency_quarters) + " ms"),
     ("dropouts", lambda r: f"{r.gaps} ({r.gap_ms:.0f} ms); {r.microphone_gaps} in the microphone itself"),
     ("counters", lambda r: r.counters),
+    ("a frame in the daemon, median / p99", lambda r: f"{r.frame_cost_us[0]:.0f} / {r.frame_cost_us[1]:.0f} us"),
     ("CPU while filtering", lambda r: f"{r.cpu_percent:.1f} %"),
     ("memory, first / last", lambda r: f"{r.rss_first_mib:.1f} / {r.rss_last_mib:.1f} MiB"),
     ("CPU while idle", lambda r: f"{r.idle_cpu_percent:.2f} %"),
@@ -154,6 +157,7 @@ def _report(
     skip = got.at(got.arrivals[0] + _SETTLING_SECONDS)
     gaps = silent_gaps(got.samples[skip:])
     counts = re.findall(r"Counters\(([^)]*)\)", log)
+    costs = re.findall(r"a frame cost (\d+) us in the median, (\d+) us", log)
     return SoakReport(
         server=server,
         seconds=seconds,
@@ -165,6 +169,7 @@ def _report(
         gap_ms=sum(length for _start, length in gaps) / RATE * 1e3,
         microphone_gaps=len(silent_gaps(heard.samples[skip:])),
         counters=counts[-1] if counts else "",
+        frame_cost_us=(float(costs[-1][0]), float(costs[-1][1])) if costs else (float("nan"), float("nan")),
         cpu_percent=cpu,
         rss_first_mib=rss[0],
         rss_last_mib=rss[1],

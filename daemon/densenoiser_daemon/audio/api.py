@@ -93,7 +93,12 @@ class AudioBackend(Protocol):
 
     @property
     def playback_latency(self) -> float | None:
-        """Time until a sample written now is heard, s; None while the system does not know it yet."""
+        """Time until a sample written now has left the queue, s: at 0 it runs empty. None while it is not known yet."""
+        ...
+
+    @property
+    def device_latency(self) -> float:
+        """Time from there until it is heard, s, where ``playback_latency`` does not contain it."""
         ...
 
     @property

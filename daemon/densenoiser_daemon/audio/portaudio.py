@@ -1,13 +1,16 @@
 """The portable backend: PortAudio through sounddevice, from a capture device into a virtual cable's playback device.
 
 For systems without a PulseAudio or PipeWire server, where the virtual cable is somebody else's: ALSA's snd-aloop,
-VB-CABLE, BlackHole. Nobody can be asked there who is listening, so the microphone is open while the daemon runs.
+VB-CABLE, BlackHole. Nobody can be asked there who is listening, so the microphone is open while the daemon runs; and
+nothing announces devices that come or go, so they are looked for again while there is none to record from.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import sounddevice
@@ -22,6 +25,8 @@ from .reframer import Reframer
 
 _CAPTURE_SECONDS = 0.5
 _QUEUE_SECONDS = 0.2
+_DEVICE_SECONDS = 0.020
+_LOOK_SECONDS = 1.0
 
 
 class PortAudioBackend:
@@ -40,7 +45,8 @@ class PortAudioBackend:
         self._output_stream: Any = None
         self._output_device: dict[str, Any] | None = None
         self._primed = False
-        self._ended = False
+        self._played_at = 0.0
+        self._capture_ended = self._playback_ended = False
         self.microphones: tuple[Microphone, ...] = ()
         self.xruns = 0
         self.server = ""
@@ -62,16 +68,18 @@ class PortAudioBackend:
         )
 
     def connect(self) -> None:
+        """DeviceError too: there is no such cable."""
         self.browse()
         device = int(self._output) if self._output is not None and self._output.isdigit() else self._output
         try:
             self._output_device = sounddevice.query_devices(device, "output")
         except (ValueError, sounddevice.PortAudioError) as error:
-            outputs = (
-                ", ".join(d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0) or "none"
-            )
+            self._output_device = None
+            found = [d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0]
             sentence = _("no virtual cable {wanted!r} to play into; there are: {names}")
-            raise DeviceError(sentence.format(wanted=self._output, names=outputs)) from error
+            raise DeviceError(sentence.format(wanted=self._output, names=", ".join(found) or _("none"))) from error
+        # The cable itself must not be taken for a microphone: it would hear itself.
+        self.microphones = tuple(m for m in self.microphones if m.index != self._output_device["index"])
 
     def close(self) -> None:
         self.stop()
@@ -81,38 +89,32 @@ class PortAudioBackend:
         return (str(self._output_device["name"]),) if self._output_device is not None else ()
 
     def choose(self, wanted: str) -> Microphone | None:
-        microphone = choice.choose(wanted, self.microphones)
-        # The cable's own other end must not be taken for a microphone: it would hear itself.
-        if (
-            microphone is not None
-            and self._output_device is not None
-            and microphone.index == self._output_device["index"]
-        ):
-            others = [m for m in self.microphones if m.index != microphone.index]
-            microphone = choice.choose(wanted, others)
-        return microphone
+        return choice.choose(wanted, self.microphones)
 
     def start(self, microphone: Microphone) -> None:
-        assert self._output_device is not None
-        self._primed = self._ended = False
+        self._primed = self._capture_ended = self._playback_ended = False
         common = {
             "samplerate": self._rate,
             "blocksize": self._fragment,
             "channels": 1,
             "dtype": "float32",
-            "latency": "low",
+            "latency": _DEVICE_SECONDS,
         }
         try:
+            if self._output_device is None:
+                self.connect()
+            assert self._output_device is not None
             self._output_stream = sounddevice.OutputStream(
-                device=self._output_device["index"], callback=self._play, **common
+                device=self._output_device["index"], callback=self._play, finished_callback=self._end_playback, **common
             )
             self._input_stream = sounddevice.InputStream(
-                device=microphone.index, callback=self._capture, finished_callback=self._finish, **common
+                device=microphone.index, callback=self._capture, finished_callback=self._end_capture, **common
             )
             self._output_stream.start()
             self._input_stream.start()
         except sounddevice.PortAudioError as error:
             self.stop()
+            self._look_again()
             raise DeviceError(
                 _("cannot record from {microphone}: {error}; is another program using it?").format(
                     microphone=microphone.name, error=error
@@ -124,18 +126,23 @@ class PortAudioBackend:
         for stream in streams:
             if stream is not None:
                 stream.close(ignore_errors=True)
-        self._ended = False
+        self._capture_ended = self._playback_ended = False
         self._captured.clear()
         with self._lock:
             self._queue.clear()
 
     @property
     def capture_fault(self) -> str | None:
-        return "the device stopped" if self._ended else None
+        return _("the device stopped") if self._capture_ended else None
 
     def wait(self, timeout: float | None) -> None:
-        self._event.wait(timeout)
+        looks = self._input_stream is None and timeout is None
+        woken = self._event.wait(_LOOK_SECONDS if looks else timeout)
         self._event.clear()
+        if self._playback_ended:
+            raise BackendError(_("the virtual cable {name} is gone").format(name=self._output))
+        if looks and not woken:
+            self._look_again()
 
     def wake(self) -> None:
         self._event.set()
@@ -154,31 +161,48 @@ class PortAudioBackend:
 
     @property
     def playback_latency(self) -> float | None:
-        if self._output_stream is None:
+        if not self._primed:
             return None
-        return len(self._queue) / self._rate + float(self._output_stream.latency)
+        with self._lock:
+            left, played_at = self._fragment + len(self._queue), self._played_at
+        return max(0.0, left / self._rate - (time.monotonic() - played_at))
 
-    def _capture(self, data: Samples, frames: int, time: Any, status: Any) -> None:
+    @property
+    def device_latency(self) -> float:
+        return float(self._output_stream.latency) if self._output_stream is not None else 0.0
+
+    def _look_again(self) -> None:
+        """Renew the list of devices; no stream may be open. A cable that is missing is for ``start`` to complain of."""
+        with suppress(DeviceError):
+            self.connect()
+
+    def _capture(self, data: Samples, frames: int, moment: Any, status: Any) -> None:
         """PortAudio's capture thread."""
-        if status:
-            self.xruns += 1
+        self.xruns += bool(status) or len(self._captured) == self._captured.maxlen
         self._captured.append(data[:, 0].copy())
         self._event.set()
 
-    def _play(self, data: Samples, frames: int, time: Any, status: Any) -> None:
+    def _play(self, data: Samples, frames: int, moment: Any, status: Any) -> None:
         """PortAudio's playback thread. After an underrun it waits for two fragments before it plays again."""
         with self._lock:
             if not self._primed:
                 self._primed = len(self._queue) >= 2 * self._fragment
             samples = self._queue.pop() if self._primed else None
+            self._played_at = time.monotonic()
         if samples is not None:
             data[:, 0] = samples
+            self.xruns += bool(status)
         else:
             data.fill(0.0)
             self.xruns += self._primed
             self._primed = False
 
-    def _finish(self) -> None:
+    def _end_capture(self) -> None:
         """PortAudio's thread: the capture ended, by ``stop`` or by itself."""
-        self._ended = self._input_stream is not None
+        self._capture_ended = self._input_stream is not None
+        self._event.set()
+
+    def _end_playback(self) -> None:
+        """PortAudio's thread: the playback ended, by ``stop`` or by itself."""
+        self._playback_ended = self._output_stream is not None
         self._event.set()
