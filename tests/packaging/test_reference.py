@@ -1,0 +1,75 @@
+"""Man pages and completions: up to date with the parsers, readable by man and by the shells, and of use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from densenoiser_daemon.control.cli import build_parser
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARE = ROOT / "packaging" / "share"
+
+
+def run(*command: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_they_are_what_the_parsers_say() -> None:
+    done = run(sys.executable, ROOT / "packaging" / "reference.py", "--check")
+    assert (done.returncode, done.stdout) == (0, ""), "out of date; run: python packaging/reference.py"
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
+@pytest.mark.parametrize("page", sorted((SHARE / "man" / "man1").iterdir()), ids=lambda path: path.name)
+def test_man_shows_the_page_without_a_warning(page: Path) -> None:
+    done = run("man", "--warnings", "--local-file", page)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert page.stem in done.stdout
+
+
+def test_the_page_names_every_command_and_the_exit_codes() -> None:
+    text = (SHARE / "man" / "man1" / "densenoiser.1").read_text().replace("\\", "")
+    (commands,) = (action.choices for action in build_parser(wanted="")._actions if action.dest == "command")
+    assert commands is not None
+    assert [name for name in commands if f"densenoiser {name}" not in text] == []
+    assert "7 densenoised is not running" in " ".join(text.split())
+
+
+SCRIPTS = [path for folder in ("bash-completion", "zsh", "fish") for path in sorted((SHARE / folder).rglob("*densenoise*"))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(SHARE)))
+def test_the_shell_can_read_it(script: Path) -> None:
+    shell = script.relative_to(SHARE).parts[0].removesuffix("-completion")
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    done = run(shell, "-n", script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "offers"),
+    [
+        (["densenoiser", "st"], {"status", "strength"}),
+        (["densenoiser", "status", "--"], {"--help", "--json", "--watch"}),
+        (["densenoiser", "doctor", "--f"], {"--fix"}),
+    ],
+)
+def test_bash_completes_commands_and_options(words: list[str], offers: set[str]) -> None:
+    script = SHARE / "bash-completion" / "completions" / "densenoiser"
+    asked = f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+    asked += "$(complete -p densenoiser | sed 's/.*-F \\([^ ]*\\).*/\\1/'); printf '%s\\n' \"${COMPREPLY[@]}\""
+    done = run("bash", "--norc", "-c", asked)
+    assert {word.strip() for word in done.stdout.splitlines()} == offers, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_commands() -> None:
+    script = SHARE / "fish" / "vendor_completions.d" / "densenoiser.fish"
+    done = run("fish", "--no-config", "-c", f"source {script}; complete -C 'densenoiser st'")
+    assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {"status", "strength"}
