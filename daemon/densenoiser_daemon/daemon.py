@@ -35,6 +35,7 @@ class Daemon:
         self._lock = threading.Lock()
         self._loading: threading.Thread | None = None
         self._fatal: BaseException | None = None
+        self._in_use = _choice(settings)
         denoiser, model, provider = open_denoiser(settings)
         self._engine = Engine(connect, denoiser, settings, on_change, model=model, provider=provider)
         self._thread = threading.Thread(target=self._run, name="engine")
@@ -70,24 +71,34 @@ class Daemon:
         with self._lock:
             before = self._engine.settings
             self._engine.apply(settings)
-            if (settings.model, settings.provider) != (before.model, before.provider):
-                self._loading = threading.Thread(target=self._load, args=(settings,), name="model", daemon=True)
+            if _choice(settings) != _choice(before):
+                self._loading = threading.Thread(target=self._load, args=_choice(settings), name="model", daemon=True)
                 self._loading.start()
 
     def quit(self) -> None:
         self._engine.quit()
 
-    def _load(self, settings: Settings) -> None:
+    def _load(self, model: str, provider: str) -> None:
         """Load off the audio thread; the engine cross-fades to the new model when it is ready."""
+        fault = denoiser = None
         try:
-            denoiser = OnnxDenoiser(load_model(settings.model), settings.provider)
-            self._engine.use(denoiser, denoiser.model.name, denoiser.provider)
-        except (ModelError, ValueError) as error:
-            log.error("%s; keeping the model in use", error)
-            with self._lock:
-                kept = replace(self._engine.settings, model=self._engine.status.model or settings.model)
-                self._engine.apply(kept)
-            self._on_change()
+            denoiser = OnnxDenoiser(load_model(model), provider)
+        except ModelError as error:
+            fault = error
+        with self._lock:
+            if _choice(self._engine.settings) != (model, provider):
+                return  # another one was chosen meanwhile
+            try:
+                if denoiser is not None:
+                    self._engine.use(denoiser, denoiser.model.name, denoiser.provider)
+                    self._in_use = model, provider
+                    return
+            except ValueError as error:
+                fault = ModelError(str(error))
+            log.error("%s; keeping the model in use", fault)
+            kept, kept_provider = self._in_use
+            self._engine.apply(replace(self._engine.settings, model=kept, provider=kept_provider))
+        self._on_change()
 
     def _run(self) -> None:
         try:
@@ -98,6 +109,11 @@ class Daemon:
             self._fatal = error
         finally:
             self._on_end()
+
+
+def _choice(settings: Settings) -> tuple[str, str]:
+    """What decides which denoiser to load: model and provider."""
+    return settings.model, settings.provider
 
 
 def open_denoiser(settings: Settings) -> tuple[Denoiser, str, str]:

@@ -29,6 +29,7 @@ LATENCY_CEILING_SECONDS = 0.060
 _RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _MICROPHONE_RETRY_SECONDS = 0.5
 _FAULT_RETRY_SECONDS = 5.0
+_PROBATION_SECONDS = 1.0
 _PUBLISH_FRAMES = 10
 _SWAP_FRAMES = 6
 _COST_FRAMES = 6000  # one minute
@@ -285,26 +286,32 @@ class Engine:
 
     def _adopt(self, denoiser: Denoiser, model: str, provider: str) -> None:
         self._denoiser, self._incoming, self._swap_frames = denoiser, None, 0
-        self._fault_since = None
-        self._publish(self._status.state, self._status.reason, model=model, provider=provider)
+        state, reason = self._status.state, self._status.reason
+        if self._fault_since is not None:
+            self._fault_since = None
+            state, reason = State.RUNNING, ""
+        self._publish(state, reason, model=model, provider=provider)
 
     def _watch_fault(self) -> None:
-        """Announce a fault of the model once, and give it another chance now and then."""
+        """Announce a fault of the model once, give it another chance now and then, and say when it has kept well."""
         fault = self._denoiser.fault
-        if fault is None:
+        if fault is None and self._fault_since is None:
             return
         now = time.monotonic()
         if self._fault_since is None:
             self._fault_since = now
             log.error(
-                "%s; passing the microphone through unfiltered, trying again in %.0f s", fault, _FAULT_RETRY_SECONDS
+                "%s; passing the microphone through unfiltered, trying again every %.0f s", fault, _FAULT_RETRY_SECONDS
             )
-            self._publish(State.BYPASSED, fault)
-        elif now - self._fault_since > _FAULT_RETRY_SECONDS:
+            self._publish(State.BYPASSED, fault or "")
+        elif fault is not None:
+            if now - self._fault_since > _FAULT_RETRY_SECONDS:
+                self._fault_since = now
+                self._denoiser.recover()
+        elif now - self._fault_since > _PROBATION_SECONDS:
             self._fault_since = None
-            self._denoiser.recover()
-            if self._denoiser.fault is None:
-                self._publish(State.RUNNING, "")
+            log.info("the model works again")
+            self._publish(State.RUNNING, "")
 
     def _end_stream(self) -> None:
         if self._incoming is not None:
