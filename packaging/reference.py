@@ -36,6 +36,17 @@ SUMMARIES = {
     "densenoiser-tray": "the noise filter's icon in the panel",
 }
 
+KEYS = {
+    "enabled": "true removes noise, false passes the microphone through unchanged",
+    "muted": "true lets applications hear silence",
+    "strength_db": 'at most this much attenuation, dB from 0 up, or "full"',
+    "microphone": 'name of the source to filter (see densenoiser mics), or "auto" for the default of the sound server',
+    "model": "name of a model (see densenoiser models), or the path of an .onnx file",
+    "provider": '"cpu", "cuda", or "auto" for the faster one',
+    "microphone_strengths": "a table: source name = strength, for microphones with one of their own",
+}
+"""What the settings file may say."""
+
 
 def pages() -> dict[Path, str]:
     """Every generated file's path under ``SHARE`` and its text."""
@@ -57,7 +68,16 @@ def _man_page(parser: argparse.ArgumentParser) -> str:
     }
     page = Manpage(parser, data)
     page.date = ""  # the same page from the same parser, on any day
-    return str(page).rstrip("\n") + "\n"
+    return str(page).rstrip("\n") + "\n" + ("" if parser.prog == "densenoiser-tray" else _files())
+
+
+def _files() -> str:
+    """The section on the settings file, troff."""
+    lines = [".SH FILES", ".TP", ".I ~/.config/densenoiser/settings.toml", "The settings (TOML). Commands and the tray"]
+    lines += ["change it; comments survive, and so do other lines. A line with a fault counts as missing.", ".RS"]
+    for key, meaning in KEYS.items():
+        lines += [".TP", f".B {key}", meaning.replace(".onnx", "\\&.onnx")]
+    return "\n".join([*lines, ".RE"]) + "\n"
 
 
 def _complete_paths(parser: argparse.ArgumentParser) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from densenoiser_daemon.control.cli import build_parser
+from densenoiser_daemon.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = ROOT / "packaging" / "share"
@@ -38,6 +40,11 @@ def test_the_page_names_every_command_and_the_exit_codes() -> None:
     assert commands is not None
     assert [name for name in commands if f"densenoiser {name}" not in text] == []
     assert "7 densenoised is not running" in " ".join(text.split())
+
+
+def test_the_pages_explain_every_setting() -> None:
+    text = (SHARE / "man" / "man1" / "densenoised.1").read_text()
+    assert [field.name for field in fields(Settings) if f".B {field.name}\n" not in text] == []
 
 
 SCRIPTS = [path for folder in ("bash-completion", "zsh", "fish") for path in sorted((SHARE / folder).rglob("*densenoise*"))]

@@ -119,7 +119,8 @@ class ControlService:
             bus.export(OBJECT_PATH, self._object)
             self._published = self._values()
             self._microphones = self._controls.microphones
-            reply = await bus.request_name(BUS_NAME, NameFlag.DO_NOT_QUEUE)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                reply = await bus.request_name(BUS_NAME, NameFlag.DO_NOT_QUEUE)
             if reply is not RequestNameReply.PRIMARY_OWNER:
                 raise AlreadyRunningError(_("densenoised is already running; see: densenoiser status"))
             self._loop = asyncio.get_running_loop()
