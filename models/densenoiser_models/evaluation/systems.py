@@ -36,7 +36,7 @@ def load_system(name: str) -> System:
         try:
             return System(name, metadata.version(package) if package else "1", load())
         except (ImportError, OSError) as error:
-            raise MissingSystemError(f"{name}: pip install {package}, or densenoiser[eval] ({error})") from error
+            raise MissingSystemError(f"{name}: pip install --no-deps {package} ({error})") from error
     model = load_model(name)
 
     @contextmanager
