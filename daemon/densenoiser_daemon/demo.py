@@ -99,7 +99,10 @@ def measure(kind: str, model: str | None = None, strength: float | None = None) 
         heard, got = microphone.stop(), application.stop()
         daemon.terminate()
         daemon.wait()
-        xruns = _count_xruns(server)
+        log = (server.folder / "densenoised.log").read_text(errors="replace")
+    if faults := [line for line in log.splitlines() if line.startswith("ERROR")]:
+        raise DensenoiserError(_("densenoised had trouble:\n{log}").format(log="\n".join(faults)))
+    xruns = _count_xruns(log)
     return _outcome(speech, noise, heard, got, xruns, cpu_share)
 
 
@@ -192,9 +195,9 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _count_xruns(server: PrivateServer) -> int:
-    """The last count that the daemon logged: it does when it releases the microphone."""
-    counts = re.findall(r"xruns=(\d+)", (server.folder / "densenoised.log").read_text(errors="replace"))
+def _count_xruns(log: str) -> int:
+    """The last count in the daemon's log: it writes one when it releases the microphone."""
+    counts = re.findall(r"xruns=(\d+)", log)
     return int(counts[-1]) if counts else 0
 
 
