@@ -48,16 +48,14 @@ class DenseBlock(nn.Module):
     def __init__(self, width: int, growth: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.width, self.growth, self.dilations = width, growth, dilations
-        self.taps = nn.ModuleList(
-            nn.Linear(width + i * growth, 3 * growth, bias=False) for i in range(len(dilations))
-        )
+        self.taps = nn.ModuleList(nn.Linear(width + i * growth, 3 * growth, bias=False) for i in range(len(dilations)))
         self.norms = nn.ModuleList(nn.BatchNorm1d(growth) for _ in dilations)
         self.transition = nn.Linear(width + len(dilations) * growth, width, bias=False)
         self.transition_norm = nn.BatchNorm1d(width)
-        for layer in self.taps:
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-            with torch.no_grad():
-                layer.weight.mul_(3**-0.5)  # three taps are summed
+        with torch.no_grad():
+            for weight in self.taps.parameters():
+                nn.init.kaiming_uniform_(weight, nonlinearity="relu")
+                weight.mul_(3**-0.5)  # three taps are summed
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, frames, width) to the same."""
@@ -91,7 +89,7 @@ class DenseNet(nn.Module):
         self.leaf = nn.ConvTranspose1d(2 * channels, 2, KERNEL, STRIDE, (KERNEL - STRIDE) // 2)
         nn.init.zeros_(self.leaf.weight)  # the mask starts as one
         nn.init.zeros_(self.gains.weight)
-        assert self.leaf.bias is not None and self.gains.bias is not None
+        assert self.leaf.bias is not None
         with torch.no_grad():
             self.leaf.bias.copy_(torch.tensor([1.0, 0.0]))
             self.gains.bias.fill_(2.0)
@@ -121,7 +119,8 @@ class DenseNet(nn.Module):
 def _folded(weight: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Weight (out, ...) and bias (out,) of a convolution and the BatchNorm after it as one."""
     assert isinstance(norm, nn.BatchNorm1d)
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
 
@@ -134,12 +133,18 @@ class StreamingBlock(nn.Module):
     instead of gathering, joining and multiplying three frames of features.
     """
 
+    places: Tensor
+    bias: Tensor
+    later: Tensor
+    transition: Tensor
+    transition_bias: Tensor
+
     def __init__(self, block: DenseBlock) -> None:
         super().__init__()
         growth, layers = block.growth, len(block.dilations)
         self.growth = growth
         self.memory = 2 * max(block.dilations)
-        later = torch.zeros(block.width + layers * growth, 2 * layers * growth)
+        later = torch.zeros(block.width + (layers - 1) * growth, 2 * layers * growth)
         biases, places = [], []
         for i, (taps, norm, dilation) in enumerate(zip(block.taps, block.norms, block.dilations, strict=True)):
             assert isinstance(taps, nn.Linear)
@@ -164,23 +169,35 @@ class StreamingBlock(nn.Module):
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """(1, width) and the state to the same, one frame later."""
         pasts = (state.reshape(-1)[self.places].sum(0, keepdim=True) + self.bias).split(self.growth, 1)
-        features = x
+        features = seen = x
         for i, past in enumerate(pasts):
-            new = F.relu(torch.addmm(past, features, self.get_buffer(f"now_{i}")))
-            features = torch.cat([features, new], 1)
-        next_state = torch.cat([state[1:], features @ self.later], 0)
+            seen = features  # by the layers; the last one's output goes to the transition alone
+            new = F.relu(torch.addmm(past, seen, self.get_buffer(f"now_{i}")))
+            features = torch.cat([seen, new], 1)
+        next_state = torch.cat([state[1:], seen @ self.later], 0)
         return x + F.relu(torch.addmm(self.transition_bias, features, self.transition)), next_state
 
 
 class StreamingDenseNet(nn.Module):
     """Spectrum of a frame (1, 769, 2) and states to the mask (1, 769, 2) and the next states."""
 
+    stem: Tensor
+    stem_bias: Tensor
+    encode: Tensor
+    encode_bias: Tensor
+    decode: Tensor
+    decode_bias: Tensor
+    gains: Tensor
+    gains_bias: Tensor
+    leaf: Tensor
+    leaf_bias: Tensor
+
     def __init__(self, net: DenseNet) -> None:
         super().__init__()
         stem, stem_bias = _folded(net.stem.weight.detach(), net.stem_norm)
         encode, encode_bias = _folded(net.encode.weight.detach(), net.encode_norm)
         decode, decode_bias = _folded(net.decode.weight.detach(), net.decode_norm)
-        assert net.leaf.bias is not None and net.gains.bias is not None
+        assert net.leaf.bias is not None
         for name, tensor in {
             "stem": stem,
             "stem_bias": stem_bias,

@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     pool = commands.add_parser("pool", help="take recordings to the spectrum once, for training")
     _add_sources(pool)
     pool.add_argument("--out", type=Path, required=True, help="folder of the pool; about 1.5 GB an hour of speech")
-    pool.add_argument("--synthetic-hours", type=float, default=1.0, help="hours of generated machine noise (%(default)s)")
+    pool.add_argument(
+        "--synthetic-hours", type=float, default=1.0, help="hours of generated machine noise (%(default)s)"
+    )
     pool.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     pool.set_defaults(run=_pool)
 

@@ -143,10 +143,11 @@ class Fit:
             group["lr"] = self.rate()
         self.net.train()
         self.optimizer.zero_grad()
+        statistics = [buffer.clone() for buffer in self.net.buffers()]
         total = torch.zeros(())
         for number in self.passes():
             loss = self.loss(self.net, draw(number)) / self.config.passes
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += loss.detach().cpu()
         if self.processes > 1:
             self._share_gradients(total)
@@ -155,6 +156,8 @@ class Fit:
             self.optimizer.step()
             self.bad_steps = 0
         else:
+            for buffer, before in zip(self.net.buffers(), statistics, strict=True):
+                buffer.copy_(before)
             self.bad_steps += 1
             if self.bad_steps >= BAD_STEPS_IN_A_ROW:
                 raise ModelError(
@@ -197,10 +200,11 @@ class Fit:
         held_out = Mixer(Pool(Path(config.validation)), Recipe(), VALIDATION_SEED, 16, 600)
         batches = [held_out.draw(i) for i in range(VALIDATION_BATCHES)] if not self.rank else []
         stop = _StopSignal()
-        begun, losses = time.monotonic(), 0.0
+        begun = time.monotonic()
+        losses: list[float] = []
         seconds_before = self.seconds
         while self.step < config.steps and not self._agree(stop.asked or time.monotonic() - begun > stop_after):
-            losses += self.train_step(mixer.draw)
+            losses.append(self.train_step(mixer.draw))
             self.seconds = seconds_before + time.monotonic() - begun
             if self.step % 25 == 0:
                 row = {
@@ -208,9 +212,9 @@ class Fit:
                     "hours": self.step * config.passes * config.batch * config.frames / 360_000,
                     "seconds": round(self.seconds, 1),
                     "rate": self.rate(),
-                    "train": losses / 25,
+                    "train": sum(losses) / len(losses),
                 }
-                losses = 0.0
+                losses.clear()
                 if self.step % config.validate_every == 0 and not self.rank:
                     row["validation"] = self.validate(batches)
                 self.history.append(row)

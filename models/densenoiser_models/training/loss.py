@@ -9,7 +9,7 @@ from .mixture import Batch
 
 _FLOOR = 1e-4
 """Power of a bin below which errors do not count: 45 dB under pool speech's weak bins; keeps the slope at zero finite."""
-MAGNITUDE, COMPLEX, LOST, HIGH = 0.7, 0.3, 0.5, 0.25
+MAGNITUDE, COMPLEX, LOST, HIGH = 0.7, 0.3, 1.0, 0.25
 
 
 def spectral_loss(batch: Batch, mask: Tensor, gains: Tensor) -> Tensor:

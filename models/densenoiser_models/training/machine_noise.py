@@ -19,7 +19,7 @@ def machine_noise(rng: np.random.Generator, seconds: float) -> Samples:
         sound = sound + tones * 10 ** (rng.uniform(-15, 6) / 20)
     if rng.random() < 0.5:
         sound = sound * _drift(rng, count)
-    return (0.05 * sound / np.sqrt(np.mean(sound**2))).astype(np.float32)
+    return np.asarray(0.05 * sound / np.sqrt(np.mean(sound**2)), np.float32)
 
 
 def _curve(rng: np.random.Generator, knots: int, count: int, spread_db: float) -> Samples:

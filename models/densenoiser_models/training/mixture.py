@@ -26,10 +26,10 @@ Spectra = tuple[Tensor, Tensor]
 class Recipe:
     """How mixtures are drawn: ranges in dB, and the odds of each event."""
 
-    snr_db: tuple[float, float] = (-6.0, 22.0)
+    snr_db: tuple[float, float] = (-6.0, 25.0)
     level_db: tuple[float, float] = (-50.0, -8.0)
     noise_only: float = 0.08
-    clean_only: float = 0.05
+    clean_only: float = 0.1
     room: float = 0.4
     babble: float = 0.12
     equaliser: float = 0.3
@@ -72,7 +72,7 @@ class Mixer:
         return Batch(*(torch.stack(parts) for parts in zip(*mixtures, strict=True)))
 
     def _mixture(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        recipe, pool = self.recipe, self.pool
+        recipe = self.recipe
         event = rng.random()
         noise_only = event < recipe.noise_only
         clean_only = recipe.noise_only <= event < recipe.noise_only + recipe.clean_only
