@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dbus_fast import Message, MessageFlag
+
 BUS_NAME = "org.densenoiser.Daemon1"
 OBJECT_PATH = "/org/densenoiser/Daemon1"
 INTERFACE = "org.densenoiser.Daemon1"
@@ -23,3 +25,11 @@ def session_bus_address() -> str | None:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     socket = Path(runtime) / "bus" if runtime else None
     return f"unix:path={socket}" if socket is not None and socket.is_socket() else None
+
+
+def to_bus(member: str, argument: str, flags: MessageFlag = MessageFlag.NONE) -> Message:
+    """A question to the bus itself."""
+    bus, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+    return Message(
+        destination=bus, path=path, interface=bus, member=member, signature="s", body=[argument], flags=flags
+    )

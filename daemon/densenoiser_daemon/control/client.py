@@ -30,6 +30,7 @@ from .bus import (
     UNKNOWN_MICROPHONE,
     UNKNOWN_MODEL,
     session_bus_address,
+    to_bus,
 )
 
 _ANSWER_SECONDS = 5.0
@@ -92,7 +93,7 @@ class DaemonClient:
 
     async def process(self) -> int:
         """The daemon's process number."""
-        reply = await self._ask(_to_bus("GetConnectionUnixProcessID", BUS_NAME))
+        reply = await self._ask(to_bus("GetConnectionUnixProcessID", BUS_NAME))
         return int(reply.body[0])
 
     async def changes(self, with_levels: bool = False) -> AsyncIterator[Properties]:
@@ -120,7 +121,7 @@ class DaemonClient:
             self._changes.put_nowait(None)
 
     async def _match(self, rule: str) -> None:
-        await self._ask(_to_bus("AddMatch", f"type='signal',{rule}"))
+        await self._ask(to_bus("AddMatch", f"type='signal',{rule}"))
 
     async def _send(self, interface: str, member: str, signature: str, body: list[Any]) -> Any:
         reply = await self._ask(
@@ -150,11 +151,6 @@ class DaemonClient:
         if reply.message_type is MessageType.ERROR:
             raise _translate(reply)
         return reply
-
-
-def _to_bus(member: str, argument: str) -> Message:
-    bus, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-    return Message(destination=bus, path=path, interface=bus, member=member, signature="s", body=[argument])
 
 
 def _translate(reply: Message) -> DensenoiserError:

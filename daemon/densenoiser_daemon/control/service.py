@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any
 
@@ -16,7 +17,7 @@ from dbus_fast.errors import AuthError, InvalidAddressError
 from ..errors import AlreadyRunningError
 from ..i18n import _
 from ..settings_file import SettingsFile
-from .bus import BUS_NAME, OBJECT_PATH, session_bus_address
+from .bus import BUS_NAME, OBJECT_PATH, session_bus_address, to_bus
 from .daemon_object import DaemonObject
 from .interface import Controls
 
@@ -45,6 +46,7 @@ class ControlService:
         self._caller = ""
         self._watchers: set[str] = set()
         self._metering: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- any thread ----------------------------------------------------------------------------------------------------
 
@@ -167,36 +169,42 @@ class ControlService:
             return
         if self._caller not in self._watchers:
             self._watchers.add(self._caller)
-            self._match("AddMatch", self._caller)
+            self._start(self._follow(self._caller))
         if self._metering is None:
-            self._metering = asyncio.get_running_loop().create_task(self._meter())
+            self._metering = self._start(self._meter())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)  # the loop itself keeps no task alive
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _unwatch(self, name: str) -> None:
         if name in self._watchers:
             self._watchers.remove(name)
-            self._match("RemoveMatch", name)
+            self._send("RemoveMatch", _end_of(name))
 
     async def _meter(self) -> None:
+        """Signal what is live until nobody watches."""
         while self._watchers:
             self._publish()
             await asyncio.sleep(_WATCH_SECONDS)
         self._metering = None
 
-    def _match(self, member: str, name: str) -> None:
-        """Begin or end to hear of the end of a client."""
-        rule = (
-            "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-            f"member='NameOwnerChanged',arg0='{name}'"
-        )
+    async def _follow(self, name: str) -> None:
+        """Hear of the end of a client, which may have come already."""
+        self._send("AddMatch", _end_of(name))
         assert self._bus is not None
-        self._bus.send(
-            Message(
-                destination="org.freedesktop.DBus",
-                path="/org/freedesktop/DBus",
-                interface="org.freedesktop.DBus",
-                member=member,
-                signature="s",
-                body=[rule],
-                flags=MessageFlag.NO_REPLY_EXPECTED,
-            )
-        )
+        reply = await self._bus.call(to_bus("NameHasOwner", name))
+        if reply is not None and reply.body == [False]:
+            self._unwatch(name)
+
+    def _send(self, member: str, argument: str) -> None:
+        assert self._bus is not None
+        self._bus.send(to_bus(member, argument, MessageFlag.NO_REPLY_EXPECTED))
+
+
+def _end_of(name: str) -> str:
+    """The match rule for the end of a client."""
+    sender = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus'"
+    return f"{sender},member='NameOwnerChanged',arg0='{name}'"

@@ -272,6 +272,14 @@ def test_levels_are_signalled_only_while_somebody_watches(
     assert after == 0
 
 
+def test_a_watcher_that_does_not_wait_for_the_answer_leaves_nothing_running(service: ControlService) -> None:
+    for _attempt in range(20):
+        order = ["gdbus", "call", "--session", "-d", BUS_NAME, "-o", OBJECT_PATH, "-m", f"{INTERFACE}.Watch", "true"]
+        subprocess.run(order, check=True, capture_output=True)
+    assert eventually(lambda: not service._watchers)
+    assert eventually(lambda: service._metering is None)
+
+
 def test_an_idle_service_costs_nothing(service: ControlService) -> None:
     started = time.process_time()
     time.sleep(2.0)
