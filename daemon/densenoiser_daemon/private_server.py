@@ -92,10 +92,17 @@ class PrivateServer:
             self.spawn("pulseaudio", *arguments)
         else:
             self.start_bus()
-            for program in ("pipewire", "wireplumber", "pipewire-pulse"):
+            programs = ("pipewire", "wireplumber", "pipewire-pulse")
+            if "pipewire" in self.processes and self.processes["pipewire"].poll() is not None:
+                for program in programs:  # as systemd does: the other two depend on the first
+                    _end(self.processes[program])
+            for program in programs:
                 self.spawn(program)
         self._await()
-        self.plug_microphone()
+        with self.control() as pulse:
+            has_microphone = MICROPHONE_NAME in {source.name for source in pulse.source_list()}
+        if not has_microphone:
+            self.plug_microphone()
 
     def start_bus(self) -> None:
         """A private session bus at the address in ``environment``."""
