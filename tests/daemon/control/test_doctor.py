@@ -23,7 +23,7 @@ from tests.daemon.control.conftest import eventually
 from densenoiser_daemon.audio.virtual_source import SINK_NAME, SOURCE_NAME
 from densenoiser_daemon.control import system_checks
 from densenoiser_daemon.control.finding import Verdict
-from densenoiser_daemon.control.sound_checks import bluetooth
+from densenoiser_daemon.control.microphone_checks import bluetooth
 from densenoiser_daemon.private_server import MICROPHONE_NAME, PrivateServer, feed_of
 from densenoiser_daemon.settings import Settings
 from densenoiser_daemon.settings_file import SettingsFile
