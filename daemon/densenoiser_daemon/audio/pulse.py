@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,6 +21,7 @@ from .virtual_source import SINK_NAME, SOURCE_NAME, VirtualSource
 
 log = logging.getLogger(__name__)
 
+READY_SECONDS = 3.0
 PLAYBACK_TARGET_SECONDS = 0.020
 _NO_MONITOR = 2**32 - 1
 _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallError)
@@ -63,9 +65,7 @@ class PulseBackend:
             pulse.event_mask_set("source", "source_output", "sink_input", "server")
             pulse.event_callback_set(self._on_event)
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, round(PLAYBACK_TARGET_SECONDS * self._rate))
-            while not self._playback.is_ready:  # until then it cannot be uncorked
-                self._loop.iterate(None)
-                self._raise_if_playback_ended()
+            self._await_playback()
             self._refresh({"source", "source_output", "sink_input"})
 
     def close(self) -> None:
@@ -173,6 +173,17 @@ class PulseBackend:
         if index is None:
             raise BackendError(_("the virtual microphone was removed from the sound server"))
         self._listeners = demand.listeners(self._pulse.source_output_list(), index)
+
+    def _await_playback(self) -> None:
+        """Until the playback stream is ready, it cannot be uncorked. BackendError if the server does not link it."""
+        assert self._loop is not None
+        assert self._playback is not None
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._playback.is_ready:
+            self._raise_if_playback_ended()
+            if time.monotonic() > deadline:
+                raise BackendError("the sound server does not start the stream to the virtual microphone")
+            self._loop.iterate(0.1)
 
     def _raise_if_playback_ended(self) -> None:
         if self._playback is not None and self._playback.fault is not None:
