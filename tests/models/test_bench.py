@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from densenoiser_models.bench import main, model_steps, peer_step, summarise, syllables, time_steps
+from densenoiser_models.bench import main, part_steps, peer_step, summarise, syllables, time_steps
+from densenoiser_models.denoiser import OnnxDenoiser
 from densenoiser_models.evaluation import systems
 from densenoiser_models.evaluation.frame_filter import FrameFilter
 from densenoiser_models.evaluation.systems import System
@@ -40,11 +41,12 @@ def test_table_names_the_columns(make_model: MakeModel, capsys: pytest.CaptureFi
 
 
 def test_parts_together_do_what_the_whole_does(make_model: MakeModel) -> None:
-    steps = model_steps(make_model(gain=0.5), "cpu")
+    model = make_model(gain=0.5)
+    steps, whole = part_steps(model, "cpu"), OnnxDenoiser(model, "cpu")
     for frame in syllables(FrameSpec(), 20):
-        outputs = [step(frame) for step in steps.values()]
-        np.testing.assert_array_equal(np.asarray(outputs[2]), np.asarray(outputs[3]))
-    assert np.asarray(outputs[3]).any()
+        *_, output = [step(frame) for step in steps.values()]
+        np.testing.assert_array_equal(np.asarray(output), whole.process(frame))
+    assert np.asarray(output).any()
 
 
 def test_time_steps_measures_each_step_and_keeps_pace() -> None:
