@@ -132,6 +132,7 @@ class Engine:
 
     # -- the worker ----------------------------------------------------------------------------------------------------
 
+    @np.errstate(over="ignore", invalid="ignore")  # what a broken driver captures may overflow; ``_filter`` mends it
     def run(self, first: AudioBackend | None = None) -> None:
         """Serve until ``quit``. ``first`` is a backend that is connected already; later ones come from ``connect``."""
         failures = 0
