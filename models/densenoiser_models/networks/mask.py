@@ -15,7 +15,20 @@ _FLOOR = 1e-8
 
 def compress(low: Tensor) -> Tensor:
     """Bins (..., 2) with the same phase and their magnitude to the power of 0.3."""
-    return low * (torch.sum(low * low, -1, keepdim=True) + _FLOOR) ** ((COMPRESSION - 1) / 2)
+    return low * torch.pow(torch.sum(low * low, -1, keepdim=True) + _FLOOR, (COMPRESSION - 1) / 2)
+
+
+def compressed_magnitude(low: Tensor) -> Tensor:
+    """Magnitudes of bins (..., 2) to the power of 0.3, shape (...)."""
+    return torch.pow(torch.sum(low * low, -1) + _FLOOR, COMPRESSION / 2)
+
+
+def ratio(estimate: Tensor, heard: Tensor) -> Tensor:
+    """The complex mask that makes ``estimate`` of ``heard``, both (..., 2)."""
+    e_re, e_im = estimate.split(1, -1)
+    h_re, h_im = heard.split(1, -1)
+    power = h_re * h_re + h_im * h_im + _FLOOR
+    return torch.div(torch.cat([e_re * h_re + e_im * h_im, e_im * h_re - e_re * h_im], -1), power)
 
 
 def log_energy(power: Tensor) -> Tensor:
@@ -23,10 +36,15 @@ def log_energy(power: Tensor) -> Tensor:
     return 0.1 * torch.log(power + _FLOOR)
 
 
+def split_power(spectrum: Tensor) -> tuple[Tensor, Tensor]:
+    """One frame (1, 769, 2) to its low bins (1, 256, 2) and the mean power of a bin in each band above (1, 16)."""
+    _, low, high = spectrum.split([1, LOW_BINS, HIGH_BANDS * BAND_BINS], 1)
+    return low, (high * high).reshape(1, HIGH_BANDS, 2 * BAND_BINS).mean(2) * 2.0
+
+
 def split_spectrum(spectrum: Tensor) -> tuple[Tensor, Tensor]:
     """One frame (1, 769, 2) to its compressed low bins (1, 2, 256) and its log energies above (1, 16)."""
-    _, low, high = spectrum.split([1, LOW_BINS, HIGH_BANDS * BAND_BINS], 1)
-    power = (high * high).reshape(1, HIGH_BANDS, 2 * BAND_BINS).mean(2) * 2.0
+    low, power = split_power(spectrum)
     return compress(low).transpose(1, 2), log_energy(power)
 
 
