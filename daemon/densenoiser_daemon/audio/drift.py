@@ -51,6 +51,7 @@ class DriftController:
         if self._frames > SETTLING_SECONDS * self._frames_per_second:
             self.target = min(self.target + 0.003, self._ceiling / 2)
         self._last_underrun = self._frames
+        self._dropping = False  # else a queue that waits to fill again never does
         self._begin_again()
 
     def reset(self) -> None:
@@ -58,6 +59,7 @@ class DriftController:
         self._begin_again()
         self._frames = self._last_underrun = 0
         self._corrected = 0.0
+        self._dropping = False
 
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
