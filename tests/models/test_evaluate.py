@@ -14,6 +14,7 @@ import pytest
 import soundfile as sf
 
 from densenoiser_models.errors import AudioFileError
+from densenoiser_models.evaluation import cli, scores
 from densenoiser_models.evaluation.activity import RATE
 from densenoiser_models.evaluation.cli import main
 from densenoiser_models.evaluation.drift import measure_drift
@@ -226,6 +227,34 @@ def test_drift_is_none_for_a_settled_system_and_seen_in_one_that_fades(pairs_fol
     # Root mean squares of the ramp's thirds: 0.7 to 0.4, and 0.4 to 0.1.
     assert fading["drift level dB"] == pytest.approx(10 * np.log10(0.21 / 0.93), abs=0.1)
     assert fading["drift peak dB"] > -10
+
+
+def test_a_model_that_fails_is_told_not_scored_for_what_it_passed_through(
+    pairs_folder: Path, tmp_path: Path, make_model: MakeModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_model("broken", nan_above=0.1)
+    assert main([str(pairs_folder), "-o", str(tmp_path / "out"), "--systems", str(model.path)]) == 1
+    assert "not finite" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == {}
+
+
+def test_an_interrupt_keeps_what_is_scored(
+    pairs_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = []
+
+    def interrupted(clean: Samples, noisy: Samples, enhance: Callable[[Samples], Samples]) -> Score:
+        if scored:
+            raise KeyboardInterrupt
+        scored.append(1)
+        return {"clean level dB": 0.0}
+
+    monkeypatch.setattr(scores, "safety", interrupted)
+    monkeypatch.setattr(cli, "available", lambda _: ({}, []))
+    assert main([str(pairs_folder), "-o", str(tmp_path / "out"), "--systems", "noisy"]) == 130
+    assert "what is scored is kept" in capsys.readouterr().err
+    (kept,) = (tmp_path / "out" / "scores").glob("*.jsonl")
+    assert len(kept.read_text().splitlines()) == 1
 
 
 def test_a_peer_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from ..enhance import positive
+from ..enhance import EXIT_INTERRUPTED, positive
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL
 from .drift import measure_drift
@@ -57,7 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scores every system that can be had; 1 if the pairs cannot be read, a system fails or the self-check does."""
+    """Scores every system that can be had.
+
+    1 if the pairs cannot be read, a system fails or the self-check does; 130 if interrupted.
+    """
     console, complaints = Console(), Console(stderr=True)
     try:
         pairs = read_pairs(args.pairs)
@@ -88,6 +91,9 @@ def run(args: argparse.Namespace) -> int:
             except (AudioFileError, ModelError) as error:
                 missing.append(f"{name}: {error}")
                 failed = True
+            except KeyboardInterrupt:
+                complaints.print("interrupted; what is scored is kept, and the same command goes on from there")
+                return EXIT_INTERRUPTED
     summary = summarise(rows)
     for name, drift in drifts.items():
         summary[name] |= drift

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from ..denoiser import OnnxDenoiser
+from ..errors import ModelError
 from ..model_file import load_model
 from .frame_filter import FrameFilter, Process
 from .peers import PEERS, Enhance
@@ -41,6 +42,9 @@ def load_system(name: str) -> System:
 
     @contextmanager
     def start() -> Iterator[Process]:
-        yield OnnxDenoiser(model, "cpu").process
+        denoiser = OnnxDenoiser(model, "cpu")
+        yield denoiser.process
+        if denoiser.fault is not None:  # or it would be scored for what it passed through
+            raise ModelError(denoiser.fault)
 
     return System(model.name, model.sha256, FrameFilter(model.spec.hop, start, model.spec.sample_rate))
