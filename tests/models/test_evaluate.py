@@ -241,7 +241,7 @@ def test_a_model_that_fails_is_told_not_scored_for_what_it_passed_through(
 def test_an_interrupt_keeps_what_is_scored(
     pairs_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scored = []
+    scored: list[int] = []
 
     def interrupted(clean: Samples, noisy: Samples, enhance: Callable[[Samples], Samples]) -> Score:
         if scored:
