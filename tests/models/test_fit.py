@@ -29,7 +29,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def config(pool: str, **changes: object) -> FitConfig:
     values: dict[str, object] = {"pool": pool, "validation": pool, "steps": 4, "cooldown": 2, "warm_up": 2}
-    values |= {"batch": 2, "frames": 40, "validate_every": 2}
+    values |= {"batch": 2, "frames": 40, "validate_every": 2, "validation_batches": 1}
     return FitConfig(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -89,6 +89,17 @@ def test_a_batch_that_is_not_finite_changes_nothing(pool: str, tmp_path: Path) -
     fit.bad_steps = BAD_STEPS_IN_A_ROW - 1
     with pytest.raises(ModelError, match="not finite"):
         fit.train_step(lambda _: batch)
+
+
+def test_out_of_memory_says_how_to_go_on(pool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    of = config(pool)
+    fit = Fit(of, tmp_path)
+    monkeypatch.setattr(fit, "loss", exhausted)
+    with pytest.raises(ModelError, match="--batch 1 --passes 4"):
+        fit.train_step(mixer(of).draw)
 
 
 def test_bf16_loss_and_gradient_are_those_of_fp32(pool: str, tmp_path: Path) -> None:
@@ -165,7 +176,20 @@ def test_passes_that_do_not_fit_the_processes_are_refused(
 
 
 def test_fit_writes_curves_and_a_checkpoint_with_its_config(pool: str, tmp_path: Path) -> None:
-    options = ["--steps", "25", "--cooldown", "5", "--batch", "1", "--passes", "1", "--frames", "20"]
+    options = [
+        "--steps",
+        "25",
+        "--cooldown",
+        "5",
+        "--batch",
+        "1",
+        "--passes",
+        "1",
+        "--frames",
+        "20",
+        "--validation-batches",
+        "1",
+    ]
     assert (
         main(["fit", "--out", str(tmp_path), "--pool", pool, "--validation", pool, "--validate-every", "25", *options])
         == 0

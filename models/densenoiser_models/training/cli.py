@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import AudioFileError, ModelError
-from ..model_file import DEFAULT_MODEL, weights_folder
+from ..model_file import DEFAULT_MODEL, user_models_folder, weights_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--description", default="Causal DenseNet, 48 kHz, 20 ms", help="for the sidecar")
     export.add_argument("--manifest", type=Path, help="table of the training data and its licences, for the sidecar")
     export.set_defaults(run=_export)
+    adapt = commands.add_parser("adapt", help="train the shipped model on for your own noise, and install the result")
+    adapt.add_argument("noise", type=Path, help="recording of your noise alone, 20 s or more; a minute is good")
+    adapt.add_argument("--speech", type=Path, nargs="+", required=True, help="folders of clean speech, any layout")
+    adapt.add_argument("--name", default="my-place", help="name of the new model (%(default)s)")
+    adapt.add_argument("--minutes", type=float, default=5.0, help="time to train (%(default)s)")
+    adapt.add_argument("--checkpoint", type=Path, default=weights_folder() / f"{DEFAULT_MODEL}.pt",
+                       help="weights to start from (the default model's)")  # fmt: skip
+    adapt.add_argument("--out", type=Path, default=user_models_folder(), help="folder to install in (%(default)s)")
+    adapt.set_defaults(run=_adapt)
     return parser
 
 
@@ -88,6 +97,7 @@ _CONFIG_HELP = {
     "clip": "largest gradient norm",
     "ema": "share of the averaged weights that a step keeps",
     "validate_every": "steps between validations and checkpoints",
+    "validation_batches": "batches in a validation, of crops twice as long",
     "seed": "decides the first weights and every batch",
     "device": "cpu or cuda",
     "precision": "fp32 or bf16",
@@ -160,6 +170,24 @@ def _export(options: argparse.Namespace) -> int:
         f"{done.path}: {done.parameters} parameters, {done.nodes} nodes, {done.million_macs_per_second:.1f} MMAC/s; "
         f"frame by frame equal to {done.streaming_error:.0e}, in ONNX Runtime to {done.onnx_error:.0e}"
     )
+    return 0
+
+
+def _adapt(options: argparse.Namespace) -> int:
+    from .adapt import adapt  # noqa: PLC0415
+
+    with _progress() as progress:
+        task = progress.add_task("adapt", total=None)
+        done = adapt(
+            options.checkpoint, options.noise, options.speech, options.out, options.name, options.minutes * 60,
+            lambda row: progress.update(task, completed=int(row["step"]), description=f"loss {row['train']:.4f}"),
+        )  # fmt: skip
+    _say(f"loss on your noise: {done.own_before:.4f} before, {done.own_after:.4f} after")
+    _say(f"loss on other noise: {done.general_before:.4f} before, {done.general_after:.4f} after")
+    if done.installed is None:
+        _say("not installed: the result is no better than the model it came from")
+        return 1
+    _say(f"installed {done.installed.path}; choose it with --model {options.name}")
     return 0
 
 

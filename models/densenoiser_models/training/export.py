@@ -1,9 +1,13 @@
-"""From a checkpoint to ``NAME.onnx`` and ``NAME.json``, proven equal to the network that was trained."""
+"""From a checkpoint to ``NAME.onnx`` and ``NAME.json``, proven equal to the network that was trained.
+
+``NAME.pt`` goes with them: the weights alone, from which adapt goes on.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import math
 import warnings
@@ -99,11 +103,22 @@ def export(checkpoint: Path, out: Path, name: str, description: str, data: Seque
     }
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.onnx"
-    for target, data_bytes in ((path.with_suffix(".json"), json.dumps(card, indent=1).encode()), (path, content)):
+    weights = io.BytesIO()
+    torch.save(slim_checkpoint(state), weights)
+    contents = {".pt": weights.getvalue(), ".json": json.dumps(card, indent=1).encode(), ".onnx": content}
+    for suffix, data_bytes in contents.items():
+        target = path.with_suffix(suffix)
         partial = target.with_name(f".{target.name}.partial")
         partial.write_bytes(data_bytes)
         partial.replace(target)
     return Export(path, nodes, macs, parameters, streaming_error, onnx_error)
+
+
+def slim_checkpoint(state: dict[str, Any], keys: Sequence[str] = ("average",)) -> dict[str, Any]:
+    """A checkpoint with only these parts of the run's state, and without the paths it was trained from."""
+    config = state["config"] | {"pool": "", "validation": ""}
+    kept = {key: state[key] for key in ("format", "step", "seconds", "history", *keys)}
+    return kept | {"config": config}
 
 
 def read_manifest(path: Path) -> list[dict[str, Any]]:

@@ -26,7 +26,6 @@ from .pool import Pool
 CHECKPOINT_FORMAT = 1
 BAD_STEPS_IN_A_ROW = 20
 VALIDATION_SEED = 7_777_777
-VALIDATION_BATCHES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class FitConfig:
     clip: float = 3.0
     ema: float = 0.999
     validate_every: int = 250
+    validation_batches: int = 8
     seed: int = 0
     device: str = "cpu"
     precision: str = "fp32"
@@ -145,10 +145,16 @@ class Fit:
         self.optimizer.zero_grad()
         statistics = [buffer.clone() for buffer in self.net.buffers()]
         total = torch.zeros(())
-        for number in self.passes():
-            loss = self.loss(self.net, draw(number)) / self.config.passes
-            loss.backward()
-            total += loss.detach().cpu()
+        try:
+            for number in self.passes():
+                loss = self.loss(self.net, draw(number)) / self.config.passes
+                loss.backward()
+                total += loss.detach().cpu()
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise ModelError(
+                f"out of memory with {self.config.batch} crops in a pass; go on with --batch {self.config.batch // 2} "
+                f"--passes {self.config.passes * 2}, which takes the same steps in half the memory"
+            ) from error
         if self.processes > 1:
             self._share_gradients(total)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
@@ -197,8 +203,8 @@ class Fit:
         """Train to ``config.steps``, or until SIGTERM, SIGINT or ``stop_after`` seconds; then save."""
         config = self.config
         mixer = Mixer(Pool(Path(config.pool)), Recipe(), config.seed, config.batch, config.frames)
-        held_out = Mixer(Pool(Path(config.validation)), Recipe(), VALIDATION_SEED, 16, 600)
-        batches = [held_out.draw(i) for i in range(VALIDATION_BATCHES)] if not self.rank else []
+        held_out = Mixer(Pool(Path(config.validation)), Recipe(), VALIDATION_SEED, config.batch, 2 * config.frames)
+        batches = [held_out.draw(i) for i in range(config.validation_batches)] if not self.rank else []
         stop = _StopSignal()
         begun = time.monotonic()
         losses: list[float] = []

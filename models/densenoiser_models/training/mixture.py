@@ -105,7 +105,8 @@ class Mixer:
         if rng.random() < self.recipe.equaliser:
             curve = _equaliser(rng)
             heard, clean = _shaped(heard, curve), _shaped(clean, curve)
-        return heard, clean, torch.from_numpy(part.covered[start : start + self.frames].astype(np.int64))
+        covered = torch.from_numpy(part.covered[start : start + self.frames].astype(np.int64))
+        return heard, clean, torch.nn.functional.pad(covered, (0, self.frames - len(covered)), value=HIGH_BANDS)
 
     def _noise(self, rng: np.random.Generator) -> Spectra:
         """One to three noises, or the babble of four to eight voices."""

@@ -1,0 +1,117 @@
+"""A model for one place: the shipped network, trained a little longer on the noise that its user has."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile as sf
+import torch
+
+from ..errors import AudioFileError, ModelError
+from ..stft import Samples
+from .bands import SPEC
+from .export import Export, export
+from .fit import Fit, FitConfig, read_checkpoint
+from .mixture import Mixer, Recipe
+from .pool import Pool, audio_files, build_pool, read_mono
+
+SHORTEST_NOISE_SECONDS = 20.0
+SPEECH_FILES = 240
+"""Speech that is used at most: the network knows voices already."""
+HELD_OUT = 0.2
+"""Share of the recording, and of the speech, that decides whether the result is better."""
+GENERAL_LOSS_ALLOWED = 1.02
+"""The result may be this much worse on noise that is not the user's."""
+MIXTURES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """Losses on the user's noise and on other noise, before and after; ``installed`` is None if it was refused."""
+
+    own_before: float
+    own_after: float
+    general_before: float
+    general_after: float
+    installed: Export | None
+
+
+def adapt(
+    checkpoint: Path,
+    noise: Path,
+    speech: Sequence[Path],
+    out: Path,
+    name: str,
+    seconds: float,
+    report: Callable[[dict[str, float]], None],
+    rate: float = 3e-4,
+) -> Adaptation:
+    """Train ``checkpoint`` on for ``seconds`` with a recording of noise and export it to ``out/NAME.onnx``.
+
+    Nothing is written if the result is not better on the part of the recording that was held out, or if it is more
+    than 2 % worse on generated machine noise and voices. AudioFileError if the recording or the speech cannot be used.
+    """
+    state = read_checkpoint(checkpoint)
+    recording = read_mono(noise)
+    if len(recording) < SHORTEST_NOISE_SECONDS * SPEC.sample_rate:
+        raise AudioFileError(
+            f"{noise} is too short to learn from; record at least {SHORTEST_NOISE_SECONDS:.0f} s of noise"
+        )
+    voices = [path for folder in speech for path in audio_files(folder)]
+    step = max(1, len(voices) // SPEECH_FILES)
+    voices = voices[::step][:SPEECH_FILES]
+    if len(voices) < 5:
+        raise AudioFileError(f"only {len(voices)} recordings of speech; give folders with five or more")
+    with tempfile.TemporaryDirectory(prefix="densenoiser-adapt-") as folder:
+        work = Path(folder)
+        held = max(1, int(len(voices) * HELD_OUT))
+        cut = int(len(recording) * (1 - HELD_OUT))
+        train = _pool(work / "train", voices[held:], recording[:cut], 0.1)
+        own = _pool(work / "own", voices[:held], recording[cut:], 0.0)
+        general = _pool(work / "general", voices[:held], None, 0.05)
+        config = FitConfig(
+            network=state["config"]["network"], pool=str(train), validation=str(own), steps=10**6, cooldown=0,
+            warm_up=20, batch=4, passes=2, frames=200, rate=rate, validate_every=100, validation_batches=1,
+        )  # fmt: skip
+        before = _fit(config, state["average"], work / "before")
+        after = _fit(config, state["average"], work / "after")
+        after.run(report, seconds)
+        losses = [_loss(fit, pool) for pool in (own, general) for fit in (before, after)]
+        better = losses[1] < losses[0] and losses[3] <= GENERAL_LOSS_ALLOWED * losses[2]
+        description = f"{state['config']['network']} adapted to {noise.name}"
+        installed = export(after.checkpoint, out, name, description, []) if better else None
+    return Adaptation(*losses, installed)
+
+
+def _fit(config: FitConfig, weights: dict[str, torch.Tensor], out: Path) -> Fit:
+    fit = Fit(config, out)
+    try:
+        fit.net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f"the checkpoint's weights do not fit {config.network}: {error}") from error
+    fit.average.load_state_dict(weights)
+    return fit
+
+
+def _loss(fit: Fit, pool: Path) -> float:
+    """Mean loss over the same mixtures for every network."""
+    mixer = Mixer(Pool(pool), Recipe(), seed=1, batch=8, frames=300)
+    return fit.validate([mixer.draw(i) for i in range(MIXTURES // 8)])
+
+
+def _pool(folder: Path, voices: Sequence[Path], noise: Samples | None, synthetic_hours: float) -> Path:
+    """A pool of these recordings and this noise, in ``folder/pool``."""
+    (folder / "speech").mkdir(parents=True)
+    for i, path in enumerate(voices):
+        (folder / "speech" / f"{i:04}{path.suffix}").symlink_to(path.resolve())
+    noises = []
+    if noise is not None:
+        (folder / "noise").mkdir()
+        sf.write(folder / "noise" / "recording.wav", noise, SPEC.sample_rate, "FLOAT")
+        noises = [folder / "noise"]
+    for _ in build_pool(folder / "pool", [folder / "speech"], noises, synthetic_hours, seed=0, workers=2):
+        pass
+    return folder / "pool"
