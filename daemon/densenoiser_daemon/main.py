@@ -92,7 +92,8 @@ def build_parser() -> argparse.ArgumentParser:
         help=_("sound server of the demo (default: PipeWire if installed)"),
     )
     parser.add_argument("--verbose", action="store_true", help=_("say more"))
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help=about_version)
     return parser
 
 

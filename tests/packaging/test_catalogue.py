@@ -161,7 +161,9 @@ def _is_prose(text: str) -> bool:
     """At least two words, parted by a space; names, options, placeholders and commands to type are none."""
     if text.split()[:1] in (["densenoiser"], ["systemctl"], ["pactl"]):
         return False
-    return len([word for word in re.sub(r"\{[^}]*\}", "", text).split() if re.fullmatch(r"\W?[A-Za-z]{2,}\W?", word)]) >= 2
+    return (
+        len([word for word in re.sub(r"\{[^}]*\}", "", text).split() if re.fullmatch(r"\W?[A-Za-z]{2,}\W?", word)]) >= 2
+    )
 
 
 OWN_ERRORS = {

@@ -41,7 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
         help=_("how long to wait for a panel that shows icons (default: %(default)g)"),
     )
     version = importlib.metadata.version("densenoiser")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
+    about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version}", help=about_version)
     return parser
 
 

@@ -182,7 +182,7 @@ class PulseBackend:
         while not self._playback.is_ready:
             self._raise_if_playback_ended()
             if time.monotonic() > deadline:
-                raise BackendError("the sound server does not start the stream to the virtual microphone")
+                raise BackendError(_("the sound server does not start the stream to the virtual microphone"))
             self._loop.iterate(0.1)
 
     def _raise_if_playback_ended(self) -> None:
@@ -204,4 +204,6 @@ def _lost_connection_is_backend_error() -> Iterator[None]:
     try:
         yield
     except _PULSE_ERRORS as error:
-        raise BackendError(_("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)) from error
+        raise BackendError(
+            _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)
+        ) from error

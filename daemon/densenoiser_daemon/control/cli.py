@@ -61,7 +61,8 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
             "6 faulty settings, 7 densenoised is not running, 130 interrupted."
         ),
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help=about_version)
     commands = parser.add_subparsers(title=_("commands"), dest="command", metavar=_("COMMAND"), required=True)
 
     def command(name: str, help: str) -> argparse.ArgumentParser:
