@@ -70,9 +70,10 @@ def tables(summary: Summary) -> list[Table]:
     for title, columns in TABLES.items():
         shown = _shown(columns, summary)
         if shown:
-            table = Table("system", title=title)
+            table = Table(title=title)
+            table.add_column("system", no_wrap=True)
             for column in shown:
-                table.add_column(column, justify="right")
+                table.add_column(column.removeprefix("NISQA "), justify="right")
             for system, figures in summary.items():
                 table.add_row(system, *(_cell(figures, column) for column in shown))
             made.append(table)
