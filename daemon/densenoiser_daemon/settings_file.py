@@ -5,6 +5,7 @@ A fault in the file costs the faulty key alone, and is named with file, line and
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tomllib
@@ -21,9 +22,14 @@ from densenoiser_models.strength import FULL_STRENGTH
 from .errors import SettingsError
 from .i18n import _
 from .settings import Settings
-from .settings_keys import FORMAT, FULL, judge, line_of
+from .settings_keys import FORMAT, FULL, KNOWN, judge, shown
+from .settings_lines import Key, key_lines
 
-_LARGEST_BYTES = 64 * 1024
+# What people write is a tenth of this. TOML takes a time that grows as the square: 1 s for a key of 8000 dots.
+_LARGEST_BYTES = 16 * 1024
+_MOST_PROBLEMS = 20
+_LONGEST_REASON = 200
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class SettingsFile:
@@ -39,27 +45,40 @@ class SettingsFile:
         """What is stored; defaults for whatever is missing or wrong, with ``problems`` saying which. Never raises."""
         self.problems = ()
         try:
-            text = self._read()
+            text = self._read().removeprefix(_BYTE_ORDER_MARK)
             table = tomllib.loads(text)
         except FileNotFoundError:
             return Settings()
         except SettingsError as error:
             self.problems = (_("{error}; using the defaults").format(error=error),)
             return Settings()
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a number of more than 4300 digits is the former alone
             sentence = _("{path}: not valid TOML: {error}; using the defaults")
-            self.problems = (sentence.format(path=self.path, error=error),)
+            self.problems = (sentence.format(path=self.path, error=str(error)[:_LONGEST_REASON]),)
             return Settings()
         newer = self._newer(table)
-        problems = [newer] if newer else []
         values: dict[str, Any] = {}
+        faults: dict[Key, str] = {}
         for key, value, fault in judge(table, is_newer=bool(newer)):
-            if fault is not None:
-                problems.append(f"{self.path}:{line_of(text, key)}: {fault}")
-            else:
+            if fault is None:
                 values[key[0]] = value
-        self.problems = tuple(problems)
+            elif len(faults) < _MOST_PROBLEMS:
+                faults[key] = fault
+            elif key[0] not in KNOWN:
+                break  # an unknown key, after which there are only such
+        self.problems = ((newer,) if newer else ()) + self._located(text, faults)
         return Settings(**values)
+
+    def _located(self, text: str, faults: dict[Key, str]) -> tuple[str, ...]:
+        """The faults in the file's order, each with file and line."""
+        if not faults:
+            return ()
+        lines = key_lines(text)
+        located = sorted((lines[key], fault) for key, fault in faults.items())
+        problems = [f"{self.path}:{line}: {fault}" for line, fault in located]
+        if len(faults) == _MOST_PROBLEMS:
+            problems.append(_("{path}: there may be more faults; mend these first").format(path=self.path))
+        return tuple(problems)
 
     def save(self, before: Settings, after: Settings) -> None:
         """Store what differs, leaving every other line as it is; the file is whole at any moment. SettingsError.
@@ -71,29 +90,37 @@ class SettingsFile:
             return
         target = self.path.resolve()  # a link into somebody's collection of configurations stays a link
         try:
-            document = self._document(target)
+            mark, document = self._document(target)
             for name in sorted(changed):
                 _set(document, name, getattr(after, name))
+            content = (mark + tomlkit.dumps(document)).encode()
+            if len(content) > _LARGEST_BYTES:
+                raise SettingsError(self._too_large())
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_whole(target, tomlkit.dumps(document))
+            _write_whole(target, content)
         except OSError as error:
             raise SettingsError(
                 _("cannot store the settings in {path}: {reason}").format(path=self.path, reason=error.strerror)
             ) from error
 
-    def _document(self, target: Path) -> tomlkit.TOMLDocument:
-        """The file as it is now, which somebody may have edited since ``load``; a new one if there is none."""
+    def _document(self, target: Path) -> tuple[str, tomlkit.TOMLDocument]:
+        """Byte-order mark, if any, and content of the file as it is now, which somebody may have edited since ``load``.
+
+        A new one if there is none.
+        """
         try:
-            document = tomlkit.parse(self._read())
+            text = self._read()
+            body = text.removeprefix(_BYTE_ORDER_MARK)
+            document = tomlkit.parse(body)
         except FileNotFoundError:
-            return _new_document()
-        except (TOMLKitError, RecursionError):
+            return "", _new_document()
+        except (TOMLKitError, ValueError, RecursionError):
             target.replace(target.with_name(target.name + ".broken"))
-            return _new_document()
+            return "", _new_document()
         newer = self._newer(document)
         if newer:
             raise SettingsError(newer)
-        return document
+        return text[: len(text) - len(body)], document
 
     def _newer(self, table: Mapping[str, Any]) -> str:
         """Why the file must be left alone, or "" if it need not."""
@@ -103,7 +130,7 @@ class SettingsFile:
         return _(
             "{path} is from a newer DenseNoiser (its version is {version}, this one writes {known}): "
             "it is left as it is, and changes last until the daemon ends"
-        ).format(path=self.path, version=version, known=FORMAT)
+        ).format(path=self.path, version=shown(version), known=FORMAT)
 
     def _read(self) -> str:
         """FileNotFoundError if there is none, SettingsError for anything that is not a readable text of a sane size."""
@@ -113,9 +140,7 @@ class SettingsFile:
             with self.path.open("rb") as file:
                 data = file.read(_LARGEST_BYTES + 1)
             if len(data) > _LARGEST_BYTES:
-                raise SettingsError(
-                    _("{path} is larger than {limit} bytes").format(path=self.path, limit=_LARGEST_BYTES)
-                )
+                raise SettingsError(self._too_large())
             return data.decode()
         except FileNotFoundError:
             raise
@@ -127,6 +152,9 @@ class SettingsFile:
             raise SettingsError(
                 _("cannot read {path}: {reason}").format(path=self.path, reason=error.strerror)
             ) from error
+
+    def _too_large(self) -> str:
+        return _("{path} is larger than {limit} bytes").format(path=self.path, limit=_LARGEST_BYTES)
 
 
 def _new_document() -> tomlkit.TOMLDocument:
@@ -164,16 +192,21 @@ def _strength_item(strength_db: float) -> float | str:
     return FULL if strength_db == FULL_STRENGTH else strength_db
 
 
-def _write_whole(target: Path, text: str) -> None:
-    """Replace ``target`` by ``text`` such that a crash at any moment leaves the old file or the new one."""
+def _write_whole(target: Path, content: bytes) -> None:
+    """Replace ``target`` by ``content`` such that a crash at any moment leaves the old file or the new one."""
     # One name, not a random one: what a crash leaves here, the next save takes away.
     unfinished = target.with_name(target.name + ".new")
-    with unfinished.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(target)
+    try:
+        with unfinished.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

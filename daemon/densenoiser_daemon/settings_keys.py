@@ -1,10 +1,9 @@
-"""What the settings file may say: its keys, what each may hold, and where a faulty one is."""
+"""What the settings file may say: its keys, and what each may hold."""
 
 from __future__ import annotations
 
 import difflib
 import reprlib
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
 from typing import Any
@@ -13,21 +12,24 @@ from densenoiser_models.provider import PROVIDERS
 from densenoiser_models.strength import FULL_STRENGTH
 
 from .i18n import _
-
-Key = tuple[str, ...]
-"""The way to a value through the tables of the file."""
+from .settings_lines import Key
 
 FORMAT = 1
 FULL = "full"
-_NAME_LENGTH = 1000
+LONGEST_NAME = 1000
+"""Characters of a microphone's or model's name or path, here and on D-Bus."""
+
+_SHOWN = 80
+_brief = reprlib.Repr()
+_brief.maxstring = _SHOWN
 
 
 def judge(table: dict[str, Any], is_newer: bool) -> Iterator[tuple[Key, Any, str | None]]:
-    """Each key of the file with its value, or with what is wrong with it."""
-    for name, value in table.items():
+    """Each key of the file with its value, or with what is wrong with it; unknown ones last."""
+    for name, value in sorted(table.items(), key=lambda item: item[0] not in KNOWN):
         if name == "version":
             if type(value) is not int or value < 1:
-                yield (name,), None, _("version must be {known}, is {value}").format(known=FORMAT, value=reprlib.repr(value))
+                yield (name,), None, _("version must be {known}, is {value}").format(known=FORMAT, value=shown(value))
         elif name == "microphone_strengths":
             yield from _judge_strengths(value)
         elif name in _CHECKS:
@@ -36,21 +38,21 @@ def judge(table: dict[str, Any], is_newer: bool) -> Iterator[tuple[Key, Any, str
             except ValueError as error:
                 yield (name,), None, f"{name}: {error}"
         elif not is_newer:
-            hint = _nearest(name, ["version", "microphone_strengths", *_CHECKS])
-            yield (name,), None, _("unknown key {key!r}; {hint}").format(key=name, hint=hint)
+            hint = _nearest(name, KNOWN)
+            yield (name,), None, _("unknown key {key!r}; {hint}").format(key=name[:_SHOWN], hint=hint)
 
 
 def _judge_strengths(value: Any) -> Iterator[tuple[Key, Any, str | None]]:
     if not isinstance(value, dict):
         fault = _("microphone_strengths: must be a table of source names and strengths, is {value}")
-        yield ("microphone_strengths",), None, fault.format(value=reprlib.repr(value))
+        yield ("microphone_strengths",), None, fault.format(value=shown(value))
         return
     strengths: dict[str, float] = {}
     for microphone, strength in value.items():
         try:
             strengths[microphone] = _parse_strength(strength)
         except ValueError as error:
-            yield ("microphone_strengths", microphone), None, f"microphone_strengths.{microphone}: {error}"
+            yield ("microphone_strengths", microphone), None, f"microphone_strengths.{microphone[:_SHOWN]}: {error}"
     yield ("microphone_strengths",), MappingProxyType(strengths), None
 
 
@@ -60,7 +62,7 @@ def _parse_strength(value: object) -> float:
         return FULL_STRENGTH
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         fault = _("must be a number of dB from 0 up, or {full!r}; is {value}")
-        raise ValueError(fault.format(full=FULL, value=reprlib.repr(value)))
+        raise ValueError(fault.format(full=FULL, value=shown(value)))
     try:
         return float(value)
     except OverflowError:
@@ -69,13 +71,13 @@ def _parse_strength(value: object) -> float:
 
 def _parse_switch(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(_("must be true or false, is {value}").format(value=reprlib.repr(value)))
+        raise ValueError(_("must be true or false, is {value}").format(value=shown(value)))
     return value
 
 
 def _parse_name(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _NAME_LENGTH or not value.isprintable():
-        raise ValueError(_("must be a name in quotes, is {value}").format(value=reprlib.repr(value)))
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
+        raise ValueError(_("must be a name in quotes, is {value}").format(value=shown(value)))
     return value
 
 
@@ -83,7 +85,7 @@ def _parse_provider(value: object) -> str:
     if value not in PROVIDERS:
         fault = _("must be one of {known}; is {value}; {hint}")
         hint = _nearest(str(value), PROVIDERS)
-        raise ValueError(fault.format(known=", ".join(PROVIDERS), value=reprlib.repr(value), hint=hint))
+        raise ValueError(fault.format(known=", ".join(PROVIDERS), value=shown(value), hint=hint))
     return str(value)
 
 
@@ -95,31 +97,17 @@ _CHECKS: dict[str, Callable[[object], object]] = {
     "model": _parse_name,
     "provider": _parse_provider,
 }
+KNOWN = ("version", "microphone_strengths", *_CHECKS)
+
+
+def shown(value: object) -> str:
+    """``value`` as Python writes it, cut short in the middle: what is faulty may be long as well."""
+    try:
+        return _brief.repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return _("a number too long to show")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
+    near = difflib.get_close_matches(word[:_SHOWN], list(known), n=1, cutoff=0.0)
     return _("did you mean {nearest!r}?").format(nearest=near[0]) if near else ""
-
-
-def line_of(text: str, key: Key) -> int:
-    """The line that ``key`` begins on, from 1: the first one after the longest start of the file without the key."""
-    last_good = 0
-    lines = text.splitlines(keepends=True)
-    for count in range(1, len(lines) + 1):
-        try:
-            found: Any = tomllib.loads("".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue  # in the middle of a value
-        if _holds(found, key):
-            break
-        last_good = count
-    return last_good + 1
-
-
-def _holds(table: Any, key: Key) -> bool:
-    for part in key:
-        if not isinstance(table, dict) or part not in table:
-            return False
-        table = table[part]
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -99,6 +100,23 @@ HOSTILE: list[tuple[str | bytes, int, str, Settings]] = [
     ),
     ("version = 'one'\n", 1, "version must be 1", DEFAULTS),
     ("muted = true\n[muted2]\nx = 1\n", 2, "unknown key 'muted2'", replace(DEFAULTS, muted=True)),
+    (f"{'x' * 9000} = 1\n", 1, "unknown key 'xxx", DEFAULTS),
+    (f"version = 0x{'f' * 9000}\n", 0, "a number too long to show", DEFAULTS),
+    (f"\nmuted = 0x{'f' * 9000}\n", 2, "a number too long to show", DEFAULTS),
+    (f"provider = 0x{'f' * 9000}\n", 1, "provider", DEFAULTS),
+    ("\ufeff# marked\nmuted = 3\nenabled = false\n", 2, "muted: must be", replace(DEFAULTS, enabled=False)),
+    (
+        '\n# "quoted\n\nmicrophone_strengths.a = 1 # [\nmicrophone_strengths."b ]#" = [\n"""x]\n""""", "\\"]",\n]\n',
+        5,
+        "microphone_strengths.b ]#: must be",
+        replace(DEFAULTS, microphone_strengths=MappingProxyType({"a": 1.0})),
+    ),
+    (
+        "[microphone_strengths]\r\na = 3\r\n\r\n[[moods]]\r\nb = 1\r\n[[moods]]\r\n",
+        4,
+        "unknown key 'moods'",
+        replace(DEFAULTS, microphone_strengths=MappingProxyType({"a": 3.0})),
+    ),
 ]
 
 
@@ -109,7 +127,7 @@ def test_a_fault_is_named_with_its_line_and_costs_its_key_alone(
     write(file, content)
     assert file.load() == expected
     (problem,) = file.problems
-    assert problem.startswith(f"{file.path}:{line}: ")
+    assert problem.startswith(f"{file.path}:{line}: " if line else str(file.path))
     assert words in problem
     assert len(problem) < 500
 
@@ -120,7 +138,8 @@ def test_a_fault_is_named_with_its_line_and_costs_its_key_alone(
         ("muted = \n", "line 1"),
         ("muted = true\nmuted = false\n", "line 2"),
         (b"\xff\xfe\x00", "byte 0 is not UTF-8"),
-        ("# " + "x" * 70_000, "larger than 65536 bytes"),
+        ("# " + "x" * 20_000, "larger than 16384 bytes"),
+        (f"strength_db = {'9' * 5000}\n", "not valid TOML"),
         ("model = " + "[" * 3000, "not valid TOML"),
         ("\x00", "not valid TOML"),
     ],
@@ -133,6 +152,68 @@ def test_a_file_that_is_no_toml_means_defaults_and_one_clear_sentence(
     (problem,) = file.problems
     assert str(file.path) in problem
     assert words in problem
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n" * 16_000 + "mood = 1\n",
+        "".join(f"a{n}=1\n" for n in range(2000)),
+        "[microphone_strengths]\n" + "".join(f"a{n}=-1\n" for n in range(1800)),
+        "mood = [\n" + "1,\n" * 5000 + "]\n",
+        "a." * 8000 + "a = 1\n",
+        "".join(f"[t{n}]\n" for n in range(2000)),
+    ],
+    ids=["lines", "keys", "strengths", "array", "dots", "tables"],
+)
+def test_no_file_holds_up_the_start(file: SettingsFile, content: str) -> None:
+    """Each once took minutes, or would have without its limit."""
+    write(file, content)
+    started = time.process_time()
+    assert file.load() == DEFAULTS
+    assert time.process_time() - started < 3.0
+    assert 1 <= len(file.problems) <= 21
+    assert max(map(len, file.problems)) < 500
+    file.save(DEFAULTS, replace(DEFAULTS, muted=True))
+    assert file.load().muted is True
+
+
+def test_many_faults_hide_no_good_key(file: SettingsFile) -> None:
+    faults = "".join(f"a{number} = -1\n" for number in range(100))
+    write(file, f"mood = 1\nversion = 'x'\nmuted = true\n[microphone_strengths]\nmine = 5\n{faults}")
+    assert file.load() == replace(DEFAULTS, muted=True, microphone_strengths=MappingProxyType({"mine": 5.0}))
+    assert file.problems[-1].endswith("there may be more faults; mend these first")
+    assert f"{file.path}:2: version must be 1" in file.problems[0]
+
+
+def test_no_value_makes_loading_fail(file: SettingsFile) -> None:
+    """Every key with every kind of value, once each and all together."""
+    values = ["0x" + "f" * 5000, "-1", "1e999", "nan", "true", '""', '"\\u0000"', "[]", "[[1], {a = 1}]", "{}", "{a = {b = 1}}"]
+    values += ["1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", "[0x" + "f" * 5000 + "]", '"full"', "'auto'"]
+    for name in ("version", "microphone_strengths", "enabled", "muted", "strength_db", "microphone", "model", "provider"):
+        for value in values:
+            write(file, f"{name} = {value}\n")
+            before = file.load()
+            assert len(file.problems) <= 1
+            changed = replace(before, enabled=not before.enabled, strength_db=1.0, microphone_strengths={"a": 2.0})
+            if name != "version":
+                file.save(before, changed)
+                assert file.load() == changed
+
+
+def test_a_byte_order_mark_is_kept(file: SettingsFile) -> None:
+    write(file, b"\xef\xbb\xbfmuted = false\n")
+    before = file.load()
+    assert file.problems == ()
+    file.save(before, replace(before, muted=True))
+    assert file.path.read_bytes() == b"\xef\xbb\xbfmuted = true\n"
+
+
+def test_a_write_never_makes_a_file_that_cannot_be_read(file: SettingsFile) -> None:
+    strengths = MappingProxyType({f"{number}" * 300: 1.0 for number in range(20, 60)})
+    with pytest.raises(SettingsError, match="larger than 16384 bytes"):
+        file.save(DEFAULTS, replace(DEFAULTS, microphone_strengths=strengths))
+    assert not file.path.exists()
 
 
 def test_a_folder_in_place_of_the_file_is_named(file: SettingsFile) -> None:
@@ -187,6 +268,20 @@ def test_a_write_that_fails_is_an_error_and_leaves_the_old_file(file: SettingsFi
     with pytest.raises(SettingsError, match=r"cannot store the settings in .*settings\.toml: "):
         file.save(DEFAULTS, replace(DEFAULTS, enabled=False))
     assert file.load() == replace(DEFAULTS, muted=True)
+
+
+@pytest.mark.parametrize("limit", [0, 20])
+def test_a_write_that_finds_no_room_leaves_no_half_file(file: SettingsFile, limit: int) -> None:
+    file.save(DEFAULTS, replace(DEFAULTS, muted=True))
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, room[1]))
+    try:
+        with pytest.raises(SettingsError, match="File too large"):
+            file.save(DEFAULTS, replace(DEFAULTS, enabled=False))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+    assert file.load() == replace(DEFAULTS, muted=True)
+    assert [path.name for path in file.path.parent.iterdir()] == ["settings.toml"]
 
 
 WRITER = """
