@@ -6,10 +6,13 @@ import configparser
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from densenoiser_daemon.private_server import PrivateServer, available_kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = ROOT / "packaging" / "share"
@@ -140,3 +143,33 @@ def _systemctl(tmp_path: Path, script: str) -> str:
     program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     return f"{program.parent}:{os.environ['PATH']}"
+
+
+def test_what_was_installed_lets_the_bus_start_the_real_daemon(programs: Path) -> None:
+    if "pulseaudio" not in available_kinds():
+        pytest.skip("needs PulseAudio")
+    with tempfile.TemporaryDirectory(prefix="dn-") as folder, PrivateServer("pulseaudio", Path(folder)) as server:
+
+        def run(*command: str | Path) -> int:
+            return subprocess.run(
+                command, check=False, env=server.environment, capture_output=True, timeout=60
+            ).returncode
+
+        densenoiser = programs / "densenoiser"
+        assert run(densenoiser, "install-user", "--no-tray") == 0
+        server.start_bus()
+        assert run(densenoiser, "status") == 7
+        asked = ("org.freedesktop.DBus.StartServiceByName", "string:org.densenoiser.Daemon1", "uint32:0")
+        assert (
+            run(
+                "dbus-send",
+                "--session",
+                "--print-reply",
+                "--dest=org.freedesktop.DBus",
+                "/org/freedesktop/DBus",
+                *asked,
+            )
+            == 0
+        )
+        assert run(densenoiser, "status") == 0
+        assert run(densenoiser, "quit") == 0
