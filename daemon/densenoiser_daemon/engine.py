@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from densenoiser_models.denoiser import Denoiser
-from densenoiser_models.stft import Samples
 
 from .audio.api import AudioBackend, Microphone
 from .audio.drift import DriftController, stretch
 from .audio.reframer import Reframer
 from .errors import BackendError, DeviceError
+from .frame_filter import FrameFilter
 from .settings import Settings
 from .status import Counters, Levels, State, Status
 
@@ -28,14 +28,10 @@ TARGET_LATENCY_SECONDS = 0.005
 LATENCY_CEILING_SECONDS = 0.060
 _RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _MICROPHONE_RETRY_SECONDS = 0.5
-_FAULT_RETRY_SECONDS = 5.0
-_PROBATION_SECONDS = 1.0
 _PUBLISH_FRAMES = 10
-_SWAP_FRAMES = 6
 _COST_FRAMES = 6000  # one minute
-_COLLECT_FRAMES = (
-    1000  # the collector is off while streaming: 37 ms at worst; its young generations take well under 1 ms
-)
+# The collector is off while streaming: 37 ms at worst. Its young generations take well under 1 ms.
+_COLLECT_FRAMES = 1000
 
 
 @dataclass(slots=True)
@@ -69,9 +65,7 @@ class Engine:
         ``model`` and ``provider`` name what ``denoiser`` is, for the status.
         """
         self._connect = connect
-        self._denoiser = denoiser
-        self._incoming: tuple[Denoiser, str, str] | None = None
-        self._swap_frames = 0
+        self._filter = FrameFilter(denoiser, model, provider)
         self._settings = settings
         self._on_change = on_change
         algorithmic_ms = denoiser.spec.algorithmic_latency_seconds * 1e3
@@ -83,13 +77,8 @@ class Engine:
         spec = denoiser.spec
         self._reframer = Reframer(spec.hop, spec.sample_rate)
         self._drift = DriftController(spec.sample_rate, spec.hop, TARGET_LATENCY_SECONDS, LATENCY_CEILING_SECONDS)
-        self._output = np.zeros(spec.hop, np.float32)
-        self._ramp = np.arange(1, spec.hop + 1, dtype=np.float32) / spec.hop
-        self._gain = 1.0
-        self._fault_since: float | None = None
         self._frame_seconds = np.zeros(_COST_FRAMES, np.float32)
         self._xruns_seen = 0
-        self._energy_in = self._energy_out = 0.0
 
     # -- any thread ----------------------------------------------------------------------------------------------------
 
@@ -115,9 +104,7 @@ class Engine:
 
     def use(self, denoiser: Denoiser, model: str, provider: str) -> None:
         """Change over to another denoiser of the same spec, with a cross-fade. ValueError if the spec differs."""
-        if denoiser.spec != self._denoiser.spec:
-            raise ValueError(f"this model works on frames of {denoiser.spec}, the running one on {self._denoiser.spec}")
-        self._incoming = denoiser, model, provider
+        self._filter.use(denoiser, model, provider)
         self._wake()
 
     def quit(self) -> None:
@@ -132,7 +119,7 @@ class Engine:
 
     # -- the worker ----------------------------------------------------------------------------------------------------
 
-    @np.errstate(over="ignore", invalid="ignore")  # what a broken driver captures may overflow; ``_filter`` mends it
+    @np.errstate(over="ignore", invalid="ignore")  # what a broken driver captures may overflow; the filter mends it
     def run(self, first: AudioBackend | None = None) -> None:
         """Serve until ``quit``. ``first`` is a backend that is connected already; later ones come from ``connect``."""
         failures = 0
@@ -154,6 +141,7 @@ class Engine:
                 self._backend = None
                 if backend is not None:
                     backend.close()
+                    self._end_stream()
                     self._tally.xruns_before += backend.xruns
                     backend = None
             if not self._quit.is_set():
@@ -170,8 +158,8 @@ class Engine:
             if backend.microphones != self._microphones:
                 self._microphones = backend.microphones
                 self._on_change()
-            if self._incoming is not None and open_microphone is None:
-                self._adopt(*self._incoming)
+            if open_microphone is None:
+                self._filter.settle()
             microphone = backend.choose(self._settings.microphone)
             fault = backend.capture_fault
             if fault is not None:
@@ -228,10 +216,12 @@ class Engine:
             if late:
                 self._reframer.drop(late)
                 self._tally.dropped_frames += late
-        hop_seconds = self._denoiser.spec.hop_seconds
+        settings = self._settings
+        strength_db = settings.strength_for(microphone.name) if settings.enabled else 0.0
+        hop_seconds = self._filter.spec.hop_seconds
         while (frame := self._reframer.pop()) is not None:
             started = time.perf_counter()
-            clean, energy = self._filter(frame, microphone)
+            clean, energy = self._filter.process(frame, strength_db, settings.muted)
             lost = 0
             if latency is not None:
                 lost = self._drift.correction(latency, math.sqrt(energy / len(clean)))
@@ -245,82 +235,13 @@ class Engine:
                 gc.collect(1)
             if self._tally.frames % _PUBLISH_FRAMES == 0:
                 self._publish_levels(backend)
-
-    def _filter(self, frame: Samples, microphone: Microphone) -> tuple[Samples, float]:
-        """One captured frame to one frame fit to be heard: finite, within [-1, 1], valid until the next call; its energy."""
-        settings = self._settings
-        energy = float(frame @ frame)
-        if not math.isfinite(energy):
-            np.nan_to_num(frame, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-            np.clip(frame, -1.0, 1.0, out=frame)
-            energy = float(frame @ frame)
-        self._energy_in += energy
-        strength_db = settings.strength_for(microphone.name) if settings.enabled else 0.0
-        if strength_db != self._denoiser.strength_db:
-            self._denoiser.strength_db = strength_db
-        np.copyto(self._output, self._denoiser.process(frame))
-        if self._incoming is not None:
-            self._swap(frame)
-        self._watch_fault()
-        gain = 0.0 if settings.muted else 1.0
-        if gain != self._gain:  # within a frame, so that it does not click
-            self._output *= self._gain + (gain - self._gain) * self._ramp
-            self._gain = gain
-        elif gain == 0.0:
-            self._output[:] = 0.0
-        np.clip(self._output, -1.0, 1.0, out=self._output)
-        energy = float(self._output @ self._output)
-        self._energy_out += energy
-        return self._output, energy
-
-    def _swap(self, frame: Samples) -> None:
-        """Run the incoming denoiser beside the old one until its past is filled, then cross-fade within one frame."""
-        assert self._incoming is not None
-        incoming, model, provider = self._incoming
-        incoming.strength_db = self._denoiser.strength_db
-        clean = incoming.process(frame)
-        self._swap_frames += 1
-        if self._swap_frames < _SWAP_FRAMES:
-            return
-        self._output += self._ramp * (clean - self._output)
-        self._adopt(incoming, model, provider)
-
-    def _adopt(self, denoiser: Denoiser, model: str, provider: str) -> None:
-        self._denoiser, self._incoming, self._swap_frames = denoiser, None, 0
-        state, reason = self._status.state, self._status.reason
-        if self._fault_since is not None:
-            self._fault_since = None
-            state, reason = State.RUNNING, ""
-        self._publish(state, reason, model=model, provider=provider)
-
-    def _watch_fault(self) -> None:
-        """Announce a fault of the model once, give it another chance now and then, and say when it has kept well."""
-        fault = self._denoiser.fault
-        if fault is None and self._fault_since is None:
-            return
-        now = time.monotonic()
-        if self._fault_since is None:
-            self._fault_since = now
-            log.error(
-                "%s; passing the microphone through unfiltered, trying again every %.0f s", fault, _FAULT_RETRY_SECONDS
-            )
-            self._publish(State.BYPASSED, fault or "")
-        elif fault is not None:
-            if now - self._fault_since > _FAULT_RETRY_SECONDS:
-                self._fault_since = now
-                self._denoiser.recover()
-        elif now - self._fault_since > _PROBATION_SECONDS:
-            self._fault_since = None
-            log.info("the model works again")
-            self._publish(State.RUNNING, "")
+        if (self._filter.fault or "", self._filter.model) != (self._status.reason, self._status.model):
+            self._publish(*self._running_state())
 
     def _end_stream(self) -> None:
-        if self._incoming is not None:
-            self._adopt(*self._incoming)
         self._reframer.clear()
         self._drift.reset()
-        self._denoiser.reset()
-        self._fault_since = None
+        self._filter.reset()
 
     def _log_stream(self, backend: AudioBackend) -> None:
         costs = self._frame_seconds[: self._tally.frames] * 1e6
@@ -334,10 +255,8 @@ class Engine:
     ) -> None:
         """Publish the state that the streams are in now."""
         shown = running or chosen
-        if running is not None and self._denoiser.fault is not None:
-            state, reason = State.BYPASSED, self._denoiser.fault
-        elif running is not None:
-            state, reason = State.RUNNING, ""
+        if running is not None:
+            state, reason = self._running_state()
         elif chosen is None:
             state, reason = State.WAITING_FOR_MICROPHONE, "no microphone is connected"
         elif backend.listeners:
@@ -355,12 +274,12 @@ class Engine:
             levels=self._status.levels if running else Levels(),
         )
 
+    def _running_state(self) -> tuple[State, str]:
+        fault = self._filter.fault
+        return (State.RUNNING, "") if fault is None else (State.BYPASSED, fault)
+
     def _publish_levels(self, backend: AudioBackend) -> None:
-        samples = _PUBLISH_FRAMES * self._denoiser.spec.hop
-        levels = Levels(_dbfs(self._energy_in / samples), _dbfs(self._energy_out / samples))
-        if self._energy_out > 0.0 and self._energy_in > 0.0:
-            levels = replace(levels, noise_reduction_db=levels.input_dbfs - levels.output_dbfs)
-        self._energy_in = self._energy_out = 0.0
+        levels = self._filter.take_levels()
         transport = backend.capture_latency + (backend.playback_latency or 0.0) + backend.device_latency
         self._status = replace(
             self._status, levels=levels, transport_latency_ms=transport * 1e3, counters=self._counters(backend)
@@ -369,7 +288,8 @@ class Engine:
     def _publish(self, state: State, reason: str, **changes: object) -> None:
         before = self._status
         counters = self._counters(self._backend)
-        self._status = replace(before, state=state, reason=reason, counters=counters, **changes)  # type: ignore[arg-type]
+        named = {"model": self._filter.model, "provider": self._filter.provider, **changes}
+        self._status = replace(before, state=state, reason=reason, counters=counters, **named)  # type: ignore[arg-type]
         if replace(self._status, counters=before.counters) != before:
             self._on_change()
 
@@ -381,7 +301,3 @@ class Engine:
 
 def _name(microphone: Microphone | None) -> str | None:
     return microphone.name if microphone is not None else None
-
-
-def _dbfs(power: float) -> float:
-    return 10.0 * math.log10(power) if power > 0.0 else -math.inf

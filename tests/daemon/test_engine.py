@@ -19,6 +19,7 @@ from tests.daemon.fake_backend import HEADSET, RATE, WEBCAM, FakeBackend
 from tests.daemon.tiny_model import write_tiny_model
 
 from densenoiser_daemon import engine as engine_module
+from densenoiser_daemon import frame_filter
 from densenoiser_daemon.engine import LATENCY_CEILING_SECONDS, Engine
 from densenoiser_daemon.errors import BackendError, DeviceError
 from densenoiser_daemon.settings import Settings
@@ -283,8 +284,8 @@ def test_a_model_that_works_ends_the_bypass_of_a_missing_one(start: Start, tmp_p
 def test_a_faulty_model_means_bypass_at_the_same_delay_said_once_and_then_another_chance(
     start: Start, model: dict[str, float], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "_FAULT_RETRY_SECONDS", 0.2)
-    monkeypatch.setattr(engine_module, "_PROBATION_SECONDS", 0.3)
+    monkeypatch.setattr(frame_filter, "_FAULT_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(frame_filter, "_PROBATION_SECONDS", 0.3)
     running = start(gain=0.5, **model)
     running.backend.playback_latency = None
     loud = tone(0.3, 0.9)
@@ -310,7 +311,7 @@ def test_a_faulty_model_means_bypass_at_the_same_delay_said_once_and_then_anothe
 def test_a_missing_model_is_announced_once(
     start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "_FAULT_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(frame_filter, "_FAULT_RETRY_SECONDS", 0.05)
     with caplog.at_level(logging.ERROR):
         running = start(denoiser=Bypass(FrameSpec(), fault="no model named 'x'"))
         for _ in range(5):
