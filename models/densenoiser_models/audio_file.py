@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from gettext import gettext as _
 from pathlib import Path
 
 import numpy as np
@@ -33,20 +34,24 @@ def format_for(path: Path, source_format: str, source_subtype: str) -> tuple[str
     for candidate in candidates:
         if candidate[0] != "RAW" and candidate[1] and sf.check_format(*candidate):
             return candidate
-    raise AudioFileError(f"cannot write {path}: {path.suffix or source_format} is not a format that can be written")
+    raise AudioFileError(
+        _("cannot write {path}: {format} is not a format that can be written").format(
+            path=path, format=path.suffix or source_format
+        )
+    )
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sf.SoundFile]:
     """The file, open for ``blocks``; AudioFileError that names it if it cannot be read."""
     if path.is_dir():
-        raise AudioFileError(f"cannot read {path}: it is a folder, not a file")
+        raise AudioFileError(_("cannot read {path}: it is a folder, not a file").format(path=path))
     if not path.exists():
-        raise AudioFileError(f"cannot read {path}: no such file")
+        raise AudioFileError(_("cannot read {path}: no such file").format(path=path))
     try:
         source = sf.SoundFile(path)
     except (sf.SoundFileError, OSError, TypeError) as error:  # TypeError: a headerless .raw
-        raise AudioFileError(f"cannot read {path}: {_reason(error)}") from error
+        raise AudioFileError(_("cannot read {path}: {reason}").format(path=path, reason=_reason(error))) from error
     with source:
         yield source
 
@@ -60,11 +65,15 @@ def blocks(source: sf.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
         try:
             block = source.read(source.samplerate, dtype="float32", always_2d=True)
         except (sf.SoundFileError, OSError) as error:
-            raise AudioFileError(f"cannot read {path} to its end: {_reason(error)}") from error
+            raise AudioFileError(
+                _("cannot read {path} to its end: {reason}").format(path=path, reason=_reason(error))
+            ) from error
         if not len(block):
             return
         if not np.isfinite(block).all():
-            raise AudioFileError(f"cannot use {path}: it holds samples that are not numbers (NaN or infinite)")
+            raise AudioFileError(
+                _("cannot use {path}: it holds samples that are not numbers (NaN or infinite)").format(path=path)
+            )
         yield block
 
 
@@ -84,14 +93,16 @@ def writing(
         _refuse_existing(path, force)
         partial.replace(path)
     except (sf.SoundFileError, OSError, AssertionError) as error:  # soundfile asserts that every sample was written
-        raise AudioFileError(f"cannot write {path}: {_reason(error) or 'the disk may be full'}") from error
+        raise AudioFileError(
+            _("cannot write {path}: {reason}").format(path=path, reason=_reason(error) or _("the disk may be full"))
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _refuse_existing(path: Path, force: bool) -> None:
     if path.exists() and not force:
-        raise AudioFileError(f"{path} exists; --force overwrites it")
+        raise AudioFileError(_("{path} exists; --force overwrites it").format(path=path))
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from gettext import gettext as _
 from typing import Protocol
 
 import numpy as np
@@ -104,10 +105,10 @@ class OnnxDenoiser:
         try:
             mask = self._graph.process(spectrum)
         except Exception as error:  # onnxruntime raises many unrelated types; this is its boundary
-            self._fault = f"the model failed: {error}"
+            self._fault = _("the model failed: {error}").format(error=error)
             return self._synthesis.process(spectrum)
         if not math.isfinite(np.vdot(mask, mask).real):
-            self._fault = "the model's output is not finite"
+            self._fault = _("the model's output is not finite")
             return self._synthesis.process(spectrum)
         if self._floor > 0.0:
             np.multiply(mask, np.float32(1.0) - self._floor, out=mask)

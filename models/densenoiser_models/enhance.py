@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gettext
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,8 @@ from .errors import AudioFileError, ModelError
 from .model_file import DEFAULT_MODEL, ModelFile, load_model
 from .provider import PROVIDERS
 from .strength import FULL_STRENGTH, parse_strength
+
+_ = gettext.gettext
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
@@ -69,24 +72,24 @@ def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.description = "Remove noise from audio files of any rate, channel count and format that libsndfile reads."
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="audio files")
+    parser.description = _("Remove noise from audio files of any rate, channel count and format that libsndfile reads.")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=_("audio files"))
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="OUT", help="a file for one input, a folder for several"
+        "-o", "--output", required=True, type=Path, metavar="OUT", help=_("a file for one input, a folder for several")
     )
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="a model's name or .onnx path (default: %(default)s)")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_("a model's name or .onnx path (default: %(default)s)"))
     parser.add_argument(
         "--strength",
         type=_strength,
         default=FULL_STRENGTH,
         metavar="DB",
-        help='at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)',
+        help=_('at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'),
     )
     parser.add_argument(
-        "--provider", choices=PROVIDERS, default="cpu", help="where the model runs (default: %(default)s)"
+        "--provider", choices=PROVIDERS, default="cpu", help=_("where the model runs (default: %(default)s)")
     )
-    parser.add_argument("--jobs", type=positive, metavar="N", help="files at a time (default: one a CPU)")
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.add_argument("--jobs", type=positive, metavar="N", help=_("files at a time (default: one a CPU)"))
+    parser.add_argument("--force", action="store_true", help=_("overwrite files that exist"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -107,14 +110,16 @@ def run(args: argparse.Namespace) -> int:
                 else:
                     _complain(complaints, result, job)
     except KeyboardInterrupt:
-        complaints.print(f"interrupted: {done} of {len(jobs)} files are done")
+        complaints.print(_("interrupted: {done} of {total} files are done").format(done=done, total=len(jobs)))
         return EXIT_INTERRUPTED
     failed = len(jobs) - done
     where = jobs[0].target if len(jobs) == 1 else args.output
-    summary = f"{done} of {len(jobs)} files enhanced, {seconds:.1f} s of audio, to {where}"
+    summary = _("{done} of {total} files enhanced, {seconds:.1f} s of audio, to {where}").format(
+        done=done, total=len(jobs), seconds=seconds, where=where
+    )
     console.print(summary, highlight=False, markup=False, soft_wrap=True)
     if failed:
-        complaints.print(f"{failed} failed", style="red", highlight=False)
+        complaints.print(_("{failed} failed").format(failed=failed), style="red", highlight=False)
     return EXIT_SOME_FAILED if failed else EXIT_OK
 
 
@@ -128,7 +133,7 @@ def _strength(text: str) -> float:
 def positive(text: str) -> int:
     """A whole number from 1 up, as an argparse type."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 up, is {text!r}")
+        raise argparse.ArgumentTypeError(_("must be a whole number from 1 up, is {text!r}").format(text=text))
     return int(text)
 
 
@@ -140,15 +145,23 @@ def _plan(args: argparse.Namespace) -> list[Job]:
         try:
             args.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AudioFileError(f"cannot make the folder {args.output} for the results: {error.strerror}") from error
+            raise AudioFileError(
+                _("cannot make the folder {folder} for the results: {reason}").format(
+                    folder=args.output, reason=error.strerror
+                )
+            ) from error
     elif not args.output.parent.is_dir():
-        raise AudioFileError(f"cannot write {args.output}: there is no folder {args.output.parent}")
+        raise AudioFileError(
+            _("cannot write {path}: there is no folder {folder}").format(path=args.output, folder=args.output.parent)
+        )
     targets: dict[Path, Path] = {}
     for source in args.inputs:
         target = args.output / source.name if into_folder else args.output
         if target in targets:
             raise AudioFileError(
-                f"{targets[target]} and {source} would both become {target}; enhance them into two folders"
+                _("{first} and {source} would both become {target}; enhance them into two folders").format(
+                    first=targets[target], source=source, target=target
+                )
             )
         targets[target] = source
     how = (args.model, args.provider, args.strength, args.force)
@@ -158,7 +171,13 @@ def _plan(args: argparse.Namespace) -> list[Job]:
 def _complain(console: Console, error: Exception, job: Job | None = None) -> None:
     # An AudioFileError names its file itself.
     where = f"{job.source}: " if job and isinstance(error, ModelError) else ""
-    console.print(f"densenoiser enhance: {where}{error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"densenoiser enhance: {where}{error}",
+        style="red",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @contextmanager
@@ -174,10 +193,12 @@ def _progress(console: Console, jobs: list[Job]) -> Iterator[Callable[[float, in
     with Progress(
         *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
-        task = progress.add_task(f"0/{len(jobs)} files", total=total)
+        task = progress.add_task(_("{done}/{total} files").format(done=0, total=len(jobs)), total=total)
 
         def advance(seconds: float, finished: int) -> None:
-            progress.update(task, completed=seconds, description=f"{finished}/{len(jobs)} files")
+            progress.update(
+                task, completed=seconds, description=_("{done}/{total} files").format(done=finished, total=len(jobs))
+            )
 
         yield advance
 
@@ -218,7 +239,9 @@ def _results_in_parallel(
 ) -> Iterator[tuple[Job, Result]]:
     context: SpawnContext = multiprocessing.get_context("spawn")
     seconds, stop = context.Value("d", 0.0), context.Event()
-    with ProcessPoolExecutor(processes, context, _start_worker, (seconds, stop)) as pool:
+    domain = gettext.textdomain()
+    arguments = (seconds, stop, domain, gettext.bindtextdomain(domain))
+    with ProcessPoolExecutor(processes, context, _start_worker, arguments) as pool:
         try:
             running = {pool.submit(_work, job): job for job in jobs}
             finished = 0
@@ -238,15 +261,17 @@ def _outcome(future: Future[Result]) -> Result:
     try:
         return future.result()
     except BrokenProcessPool:
-        return AudioFileError("a process of this run was killed (out of memory?); try fewer with --jobs")
+        return AudioFileError(_("a process of this run was killed (out of memory?); try fewer with --jobs"))
 
 
 _shared: dict[str, Any] = {}
 
 
-def _start_worker(seconds: Any, stop: Any) -> None:
-    """In each process: the terminal's interrupt is the parent's to handle; it sets ``stop``."""
+def _start_worker(seconds: Any, stop: Any, text_domain: str, catalogues: str) -> None:
+    """In each process: the terminal's interrupt is the parent's to handle; it sets ``stop``. The language is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gettext.bindtextdomain(text_domain, catalogues)
+    gettext.textdomain(text_domain)
     _shared.update(seconds=seconds, stop=stop)
 
 

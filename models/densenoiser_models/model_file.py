@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 from dataclasses import dataclass
+from gettext import gettext as _
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,16 @@ def find_model(name_or_path: str) -> Path:
             path = path.expanduser()
             found = path.is_file()
         except (OSError, RuntimeError) as error:  # a name too long, a home that does not exist
-            raise ModelNotFoundError(f"no model file at {path}: {error}") from error
+            raise ModelNotFoundError(_("no model file at {path}: {error}").format(path=path, error=error)) from error
         if found:
             return path
-        raise ModelNotFoundError(f"no model file at {path}")
+        raise ModelNotFoundError(_("no model file at {path}").format(path=path))
     near = difflib.get_close_matches(name_or_path, known, n=3, cutoff=0.3) or sorted(known)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; none is installed"
-    raise ModelNotFoundError(f"no model named {name_or_path!r}{hint}")
+    if near:
+        sentence = _("no model named {name!r}; did you mean {nearest}?")
+    else:
+        sentence = _("no model named {name!r}; none is installed")
+    raise ModelNotFoundError(sentence.format(name=name_or_path, nearest=", ".join(near)))
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
@@ -101,52 +105,70 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
     try:
         graph = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot read the model {path}: {error.strerror}") from error
+        raise ModelError(
+            _("cannot read the model {path}: {reason}").format(path=path, reason=error.strerror)
+        ) from error
     try:
         card = json.loads(sidecar.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(f"the model {path} has no sidecar {sidecar.name} beside it; export writes both") from error
+        raise ModelError(
+            _("the model {path} has no sidecar {name} beside it; export writes both").format(
+                path=path, name=sidecar.name
+            )
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot read the sidecar {sidecar}: {error}") from error
+        raise ModelError(
+            _("cannot read the sidecar {sidecar}: {error}").format(sidecar=sidecar, error=error)
+        ) from error
     try:
         spec, states, sha256 = _parse_sidecar(card)
     except ModelError as error:
-        raise ModelError(f"the sidecar {sidecar} is broken: {error}") from error
+        raise ModelError(_("the sidecar {sidecar} is broken: {error}").format(sidecar=sidecar, error=error)) from error
     digest = hashlib.sha256(graph).hexdigest()
     if digest != sha256:
         raise ModelError(
-            f"the model {path} is not the one that {sidecar.name} describes (SHA-256 {digest[:12]}..., "
-            f"expected {sha256[:12]}...): it was truncated or replaced; install or export it again"
+            _(
+                "the model {path} is not the one that {name} describes (SHA-256 {found}..., expected {expected}...): "
+                "it was truncated or replaced; install or export it again"
+            ).format(path=path, name=sidecar.name, found=digest[:12], expected=sha256[:12])
         )
     return ModelFile(path.stem, path, spec, states, graph, sha256, card)
 
 
 def _parse_sidecar(card: Any) -> tuple[FrameSpec, tuple[StateTensor, ...], str]:
     if not isinstance(card, dict):
-        raise ModelError("it is not a JSON object")
+        raise ModelError(_("it is not a JSON object"))
     if card.get("format") != SIDECAR_FORMAT:
-        raise ModelError(f"format is {card.get('format')!r}, this version reads {SIDECAR_FORMAT}")
+        raise ModelError(
+            _("format is {found!r}, this version reads {known}").format(found=card.get("format"), known=SIDECAR_FORMAT)
+        )
     sha256 = card.get("sha256")
     if not isinstance(sha256, str) or len(sha256) != 64:
-        raise ModelError("sha256 is missing or not 64 hexadecimal digits")
+        raise ModelError(_("sha256 is missing or not 64 hexadecimal digits"))
     entries = card.get("states")
     if not isinstance(entries, list):
-        raise ModelError("states must be a list")
+        raise ModelError(_("states must be a list"))
     states = tuple(_parse_state(entry) for entry in entries)
     names = [SPECTRUM_INPUT, *(state.name for state in states)]
     outputs = [MASK_OUTPUT, *(state.output for state in states)]
     if len({*names}) < len(names) or len({*outputs}) < len(outputs):
-        raise ModelError(f"two tensors share a name: inputs {names}, outputs {outputs}")
+        raise ModelError(
+            _("two tensors share a name: inputs {names}, outputs {outputs}").format(names=names, outputs=outputs)
+        )
     return FrameSpec.from_dict(card.get("frame", {})), states, sha256
 
 
 def _parse_state(entry: Any) -> StateTensor:
     if not isinstance(entry, dict) or set(entry) != {"name", "output", "shape"}:
-        raise ModelError(f"a state must have exactly name, output and shape, is {entry!r}")
+        raise ModelError(_("a state must have exactly name, output and shape, is {entry!r}").format(entry=entry))
     name, output, shape = entry["name"], entry["output"], entry["shape"]
     if not isinstance(name, str) or not isinstance(output, str):
-        raise ModelError(f"a state's name and output must be strings: {entry!r}")
+        raise ModelError(_("a state's name and output must be strings: {entry!r}").format(entry=entry))
     sizes_fit = isinstance(shape, list) and all(type(n) is int and 0 < n <= 1_000_000 for n in shape)
     if not sizes_fit:
-        raise ModelError(f"the shape of state {name!r} must be a list of positive integers, is {shape!r}")
+        raise ModelError(
+            _("the shape of state {name!r} must be a list of positive integers, is {shape!r}").format(
+                name=name, shape=shape
+            )
+        )
     return StateTensor(name, output, tuple(shape))

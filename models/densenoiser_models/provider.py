@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from gettext import gettext as _
 
 import numpy as np
 import onnxruntime as ort
@@ -32,7 +33,11 @@ def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession,
     sidecar.
     """
     if provider not in PROVIDERS:
-        raise ModelError(f"unknown provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
+        raise ModelError(
+            _("unknown provider {provider!r}; choose one of {known}").format(
+                provider=provider, known=", ".join(PROVIDERS)
+            )
+        )
     if provider == "cpu":
         return _open(model, "cpu"), "cpu"
     try:
@@ -57,7 +62,7 @@ def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession,
 
 def _open_cuda(model: ModelFile) -> ort.InferenceSession:
     if "cuda" not in available_providers():
-        raise ModelError("this ONNX Runtime has no CUDA; install onnxruntime-gpu in place of onnxruntime")
+        raise ModelError(_("this ONNX Runtime has no CUDA; install onnxruntime-gpu in place of onnxruntime"))
     # Without a driver it writes its own lines to stderr, at a level that only the default logger of the process decides.
     ort.set_default_logger_severity(_ORT_FATAL)
     try:
@@ -65,7 +70,7 @@ def _open_cuda(model: ModelFile) -> ort.InferenceSession:
     finally:
         ort.set_default_logger_severity(_ORT_WARNING)
     if _ORT_NAMES["cuda"] not in session.get_providers():
-        raise ModelError("the CUDA libraries or the driver did not load")
+        raise ModelError(_("the CUDA libraries or the driver did not load"))
     return session
 
 
@@ -83,7 +88,7 @@ def _open(model: ModelFile, provider: str) -> ort.InferenceSession:
         # Its own fallback prints to stdout and hides which provider runs; open_session decides that.
         session = ort.InferenceSession(model.graph, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime raises many unrelated types; this is its boundary
-        raise ModelError(f"ONNX Runtime cannot load {model.path}: {error}") from error
+        raise ModelError(_("ONNX Runtime cannot load {path}: {error}").format(path=model.path, error=error)) from error
     _check_signature(session, model)
     _p99_seconds(session, model, frames=1)
     return session
@@ -100,21 +105,29 @@ def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
     ):
         found = {node.name: node.shape for node in nodes}
         if found != wanted:
-            raise ModelError(f"{model.path}: the graph's {kind}s are {found}, its sidecar says {wanted}")
+            raise ModelError(
+                _("{path}: the graph's {kind}s are {found}, its sidecar says {wanted}").format(
+                    path=model.path, kind=kind, found=found, wanted=wanted
+                )
+            )
         for node in nodes:
             if node.type != "tensor(float)":
-                raise ModelError(f"{model.path}: {kind} {node.name!r} is {node.type}, must be float32")
+                raise ModelError(
+                    _("{path}: {kind} {name!r} is {type}, must be float32").format(
+                        path=model.path, kind=kind, name=node.name, type=node.type
+                    )
+                )
 
 
 def _p99_seconds(session: ort.InferenceSession, model: ModelFile, frames: int = _TRIAL_FRAMES) -> float:
     feeds = {SPECTRUM_INPUT: np.zeros(model.spectrum_shape, np.float32)}
     feeds |= {s.name: np.zeros(s.shape, np.float32) for s in model.states}
     seconds = []
-    for _ in range(frames):
+    for _frame in range(frames):
         start = time.perf_counter()
         try:
             session.run(None, feeds)
         except Exception as error:  # as in _open
-            raise ModelError(f"a trial run failed: {error}") from error
+            raise ModelError(_("a trial run failed: {error}").format(error=error)) from error
         seconds.append(time.perf_counter() - start)
     return float(np.percentile(seconds, 99))
