@@ -19,6 +19,7 @@ from .audio.drift import DriftController, stretch
 from .audio.reframer import Reframer
 from .errors import BackendError, DeviceError
 from .frame_filter import FrameFilter
+from .i18n import _
 from .settings import Settings
 from .status import Counters, Levels, State, Status
 
@@ -258,9 +259,9 @@ class Engine:
         if running is not None:
             state, reason = self._running_state()
         elif chosen is None:
-            state, reason = State.WAITING_FOR_MICROPHONE, "no microphone is connected"
+            state, reason = State.WAITING_FOR_MICROPHONE, _("no microphone is connected")
         elif backend.listeners:
-            state, reason = State.WAITING_FOR_MICROPHONE, fault or "the microphone is not ready"
+            state, reason = State.WAITING_FOR_MICROPHONE, fault or _("the microphone is not ready")
         else:
             state, reason = State.IDLE, ""
         self._publish(

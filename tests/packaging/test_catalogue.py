@@ -18,6 +18,8 @@ from babel.messages.catalog import Message
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("daemon/densenoiser_daemon", "tray/densenoiser_tray")
+FOR_USERS = ("enhance", "audio_file", "strength", "model_file", "provider", "denoiser")
+"""Modules of densenoiser_models that speak to everybody; those for training and evaluation speak English."""
 SPEAKING = {
     "ArgumentParser", "add_argument", "add_argument_group", "add_parser", "add_mutually_exclusive_group",
     "say", "print", "Item", "Notification", "Finding", "command",
@@ -115,9 +117,13 @@ def test_the_command_line_speaks_russian() -> None:
 def unmarked(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and text of each literal of at least two words that a speaking call gets without ``_``."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or _name(node.func) not in SPEAKING:
-            continue
-        spoken = [*node.args, *(k.value for k in node.keywords if k.arg not in TECHNICAL)]
+        match node:
+            case ast.Call(func=function, args=spoken, keywords=keywords) if _name(function) in SPEAKING:
+                spoken = [*spoken, *(k.value for k in keywords if k.arg not in TECHNICAL)]
+            case ast.Tuple(elts=[ast.Attribute(value=ast.Name(id="State")), *spoken]):
+                pass  # a state and its reason
+            case _:
+                continue
         for argument in spoken:
             for text in _literals(argument):
                 if _is_prose(text):
@@ -131,6 +137,9 @@ def _literals(node: ast.AST) -> Iterator[str]:
             yield text
         case ast.JoinedStr(values=parts):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _literals(part)
         case ast.BinOp(left=left, right=right):
             yield from _literals(left)
             yield from _literals(right)
@@ -170,11 +179,12 @@ OWN_ERRORS = {
     node.name
     for node in ast.walk(ast.parse((ROOT / "daemon/densenoiser_daemon/errors.py").read_text(encoding="utf-8")))
     if isinstance(node, ast.ClassDef)
-} | {"BusError", "RefusedError"}
+} | {"BusError", "RefusedError", "ModelError", "ModelNotFoundError", "AudioFileError", "ArgumentTypeError"}
 
 
 def sources() -> list[Path]:
-    return sorted(path for program in PROGRAMS for path in (ROOT / program).rglob("*.py"))
+    models = (ROOT / "models" / "densenoiser_models" / f"{name}.py" for name in FOR_USERS)
+    return [*models, *sorted(path for program in PROGRAMS for path in (ROOT / program).rglob("*.py"))]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -187,6 +197,7 @@ def test_the_search_for_unmarked_text_finds_some() -> None:
     tree = ast.parse(
         "say('all is well')\nsay(_('all is well'))\nItem(f'{x} is gone now')\nprint('--json')\n"
         "parser.add_argument('--x', help='in plain English')\nraise DeviceError('no microphone')\n"
+        "state, reason = State.WAITING, fault or 'not yet ready'\n"
     )
-    assert [line for line, _ in unmarked(tree)] == [1, 3, 5]
+    assert sorted(line for line, _ in unmarked(tree)) == [1, 3, 5, 7]
     assert [line for line, _ in _raised_unmarked(tree)] == [6]
