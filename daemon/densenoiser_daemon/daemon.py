@@ -37,6 +37,7 @@ class Daemon:
         self._fatal: BaseException | None = None
         self._in_use = _choice(settings)
         denoiser, model, provider = open_denoiser(settings)
+        self._frame = denoiser.spec
         self._engine = Engine(connect, denoiser, settings, on_change, model=model, provider=provider)
         self._thread = threading.Thread(target=self._run, name="engine")
         self._on_end: Callable[[], None] = lambda: None
@@ -62,6 +63,10 @@ class Daemon:
     @property
     def status(self) -> Status:
         return self._engine.status
+
+    @property
+    def frame(self) -> FrameSpec:
+        return self._frame
 
     @property
     def microphones(self) -> tuple[Microphone, ...]:

@@ -199,7 +199,7 @@ def _serve(args: argparse.Namespace) -> int:
             name = resolve(args.device, backend.microphones) if backend is not None else args.device
             settings = replace(settings, microphone=name)
         daemon = Daemon(make, settings, on_change=lambda: service.changed())  # noqa: PLW0108  (it is made next)
-        service = ControlService(daemon, store)
+        service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()
         daemon.start(backend, ended.set)
@@ -208,7 +208,7 @@ def _serve(args: argparse.Namespace) -> int:
         ended.wait()
         notify("STOPPING=1")
         daemon.quit()
-        return 0 if daemon.join() is None else 1
+        return 0 if daemon.join() is None and service.fault is None else 1
 
 
 if __name__ == "__main__":

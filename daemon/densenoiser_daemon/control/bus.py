@@ -15,6 +15,8 @@ INVALID_VALUE = "org.densenoiser.Error.InvalidValue"
 UNKNOWN_MICROPHONE = "org.densenoiser.Error.UnknownMicrophone"
 UNKNOWN_MODEL = "org.densenoiser.Error.UnknownModel"
 UNAVAILABLE = "org.densenoiser.Error.Unavailable"
+NOT_STORED = "org.densenoiser.Error.NotStored"
+"""The change is in force, but will be forgotten; the message says why."""
 
 
 def session_bus_address() -> str | None:

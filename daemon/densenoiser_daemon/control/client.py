@@ -17,6 +17,7 @@ from ..errors import (
     DensenoiserError,
     DeviceError,
     NotRunningError,
+    SettingsError,
     UnusableModelError,
     UsageError,
 )
@@ -25,6 +26,7 @@ from .bus import (
     BUS_NAME,
     INTERFACE,
     INVALID_VALUE,
+    NOT_STORED,
     OBJECT_PATH,
     UNAVAILABLE,
     UNKNOWN_MICROPHONE,
@@ -32,6 +34,7 @@ from .bus import (
     session_bus_address,
     to_bus,
 )
+from .lost_bus import LOST, keep_out_of_the_log
 
 _ANSWER_SECONDS = 5.0
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -41,6 +44,7 @@ _ERRORS: dict[str, type[DensenoiserError]] = {
     UNKNOWN_MICROPHONE: DeviceError,
     UNKNOWN_MODEL: UnusableModelError,
     UNAVAILABLE: BackendError,
+    NOT_STORED: SettingsError,
 }
 
 Properties = dict[str, Any]
@@ -60,6 +64,7 @@ class DaemonClient:
             raise NotRunningError(
                 _("no session bus: set DBUS_SESSION_BUS_ADDRESS, or log in to a desktop session; see: densenoiser doctor")
             )
+        keep_out_of_the_log()
         try:
             self._bus = MessageBus(bus_address=address)
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -97,8 +102,10 @@ class DaemonClient:
         return int(reply.body[0])
 
     async def changes(self, with_levels: bool = False) -> AsyncIterator[Properties]:
-        """All properties now, and again whenever some changed. NotRunningError when the daemon ends."""
+        """All properties now, and again whenever some changed. NotRunningError when the daemon or the bus ends."""
         assert self._bus is not None
+        lost = asyncio.ensure_future(self._bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
+        lost.add_done_callback(lambda _lost: self._changes.put_nowait(None))
         self._bus.add_message_handler(self._note)
         await self._match(f"sender='{BUS_NAME}',interface='{_PROPERTIES}',member='PropertiesChanged',path='{OBJECT_PATH}'")
         await self._match(f"sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{BUS_NAME}'")
@@ -146,6 +153,8 @@ class DaemonClient:
             raise DensenoiserError(
                 _("densenoised does not answer; restart it with: systemctl --user restart densenoised")
             ) from None
+        except LOST as error:
+            raise NotRunningError(_("the session bus is gone")) from error
         if reply is None:
             raise NotRunningError(_("densenoised ended"))
         if reply.message_type is MessageType.ERROR:

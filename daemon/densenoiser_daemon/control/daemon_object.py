@@ -3,7 +3,6 @@
 # A property's setter repeats its name, which mypy allows for the built-in property alone.
 
 # No postponed annotations here: dbus-fast cannot read "None" as text.
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
@@ -24,10 +23,8 @@ from ..errors import DeviceError, SettingsError
 from ..i18n import _
 from ..settings import AUTO, Settings
 from ..settings_file import SettingsFile
-from .bus import INTERFACE, INVALID_VALUE, UNAVAILABLE, UNKNOWN_MICROPHONE, UNKNOWN_MODEL
+from .bus import INTERFACE, INVALID_VALUE, NOT_STORED, UNAVAILABLE, UNKNOWN_MICROPHONE, UNKNOWN_MODEL
 from .interface import Controls
-
-log = logging.getLogger(__name__)
 
 _DOC = "org.gtk.GDBus.DocString"
 _READ = PropertyAccess.READ
@@ -262,7 +259,8 @@ class DaemonObject(ServiceInterface):
         try:
             self._store.save(before, after)
         except SettingsError as error:
-            log.error("%s", error)
+            sentence = _("it is done, but will be forgotten when the daemon ends: {error}")
+            raise DBusError(NOT_STORED, sentence.format(error=error)) from error
 
     def _set_strength(self, wanted: float) -> None:
         strength = _valid_strength(wanted)
@@ -274,6 +272,8 @@ class DaemonObject(ServiceInterface):
             self._change(strength_db=strength)
 
     def _set_microphone(self, wanted: str) -> None:
+        if not wanted:
+            raise DBusError(INVALID_VALUE, _("the microphone's name is empty; name one, or \"auto\""))
         self._change(microphone=AUTO if wanted == AUTO else self._known_microphone(wanted))
 
     def _known_microphone(self, wanted: str) -> str:
@@ -292,9 +292,12 @@ class DaemonObject(ServiceInterface):
 
     def _set_model(self, wanted: str) -> None:
         try:
-            load_model(wanted)
+            spec = load_model(wanted).spec
         except ModelError as error:
             raise DBusError(UNKNOWN_MODEL, str(error)) from error
+        if spec != self._controls.frame:
+            fault = _("the model {model} works on frames of {spec}, this daemon on {frame}")
+            raise DBusError(UNKNOWN_MODEL, fault.format(model=wanted, spec=spec, frame=self._controls.frame))
         self._change(model=wanted)
 
 

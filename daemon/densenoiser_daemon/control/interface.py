@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from densenoiser_models.frame import FrameSpec
+
 from ..audio.api import Microphone
 from ..settings import Settings
 from ..status import Status
@@ -26,6 +28,11 @@ class Controls(Protocol):
     @property
     def status(self) -> Status:
         """The newest snapshot."""
+        ...
+
+    @property
+    def frame(self) -> FrameSpec:
+        """What every model must work on, for as long as the daemon lives."""
         ...
 
     @property

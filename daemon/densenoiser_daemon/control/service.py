@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
-from dbus_fast import Message, MessageFlag, MessageType
+from dbus_fast import DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.constants import NameFlag, RequestNameReply
 from dbus_fast.errors import AuthError, InvalidAddressError
 
-from ..errors import AlreadyRunningError
+from ..errors import AlreadyRunningError, NotRunningError
 from ..i18n import _
 from ..settings_file import SettingsFile
 from .bus import BUS_NAME, OBJECT_PATH, session_bus_address, to_bus
 from .daemon_object import DaemonObject
+from .gate import refusal
 from .interface import Controls
+from .lost_bus import LOST, keep_out_of_the_log
 
 log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 0.1
 _CONNECT_SECONDS = 5.0
+_RETRY_SECONDS = 3.0
 _LIVE = frozenset({"InputLevel", "OutputLevel", "NoiseReduction", "TransportLatency", "Counters"})
 """Properties that change by themselves all the time; signalled only while somebody watches."""
 
 
 class ControlService:
-    """Serves ``controls`` from ``start`` to ``stop``, on the thread "control". Sleeps while nobody asks and nothing changes."""
+    """Serves ``controls`` from ``start`` to ``stop``, on the thread "control", through losses of the bus.
 
-    def __init__(self, controls: Controls, store: SettingsFile) -> None:
-        """``store`` gets every change of settings that comes over the bus."""
+    Sleeps while nobody asks and nothing changes.
+    """
+
+    def __init__(
+        self, controls: Controls, store: SettingsFile, on_death: Callable[[], None] = lambda: None
+    ) -> None:
+        """``store`` gets every change of settings that comes over the bus.
+
+        ``on_death`` is called in the control thread when a fault of the program ends it; ``fault`` is that fault.
+        """
+        self.fault: Exception | None = None
         self._controls = controls
+        self._on_death = on_death
         self._object = DaemonObject(controls, store, self._publish, self._watch)
         self._names = self._object.property_names
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -46,35 +60,21 @@ class ControlService:
         self._caller = ""
         self._watchers: set[str] = set()
         self._metering: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- any thread ----------------------------------------------------------------------------------------------------
 
     def start(self) -> bool:
-        """Own the bus name; False, having said why, where there is no bus. AlreadyRunningError if it is owned."""
-        address = session_bus_address()
-        if address is None:
-            log.warning(_("no session bus: the tray and the densenoiser command cannot reach this daemon"))
-            return False
-        started: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(address, started), name="control", daemon=True)
+        """Own the bus name; False, having said why, while there is no bus yet. AlreadyRunningError if it is owned."""
+        started: Future[bool] = Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="control", daemon=True)
         self._thread.start()
         try:
-            started.result()
-        except (OSError, InvalidAddressError, AuthError, TimeoutError) as error:
-            self._thread.join()
-            self._thread = None
-            log.warning(
-                _("no session bus at {address} ({error}): the tray and the densenoiser command cannot reach this daemon").format(
-                    address=address, error=error or _("no answer")
-                )
-            )
-            return False
+            return started.result()
         except AlreadyRunningError:
             self._thread.join()
             self._thread = None
             raise
-        return True
 
     def stop(self) -> None:
         """Leave the bus. May be called twice, and without ``start``."""
@@ -100,42 +100,93 @@ class ControlService:
 
     # -- the control thread --------------------------------------------------------------------------------------------
 
-    def _run(self, address: str, started: Future[None]) -> None:
+    def _run(self, started: Future[bool]) -> None:
         try:
-            asyncio.run(self._serve(address, started))
+            asyncio.run(self._serve(started))
         except Exception as error:
-            if started.done():
-                log.exception("the control thread died; the daemon goes on without D-Bus")
-            else:
+            if not started.done():
                 started.set_exception(error)
+                return
+            log.exception("the control thread died")
+            self.fault = error
+            self._on_death()
         finally:
             self._loop = None
 
-    async def _serve(self, address: str, started: Future[None]) -> None:
+    async def _serve(self, started: Future[bool]) -> None:
+        """Be on the bus until the end, or whenever there is one."""
         self._end = asyncio.Event()
-        self._bus = bus = MessageBus(bus_address=address)
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            await bus.connect()
+        self._published = self._values()
+        self._loop = asyncio.get_running_loop()
+        keep_out_of_the_log()
+        is_lost = False
+        while not self._end.is_set():
+            try:
+                bus = await self._connect()
+                if is_lost:
+                    log.info(_("the session bus is back"))
+                is_lost = False
+                if not started.done():
+                    started.set_result(True)
+                await self._stay(bus)
+                reason = _("the session bus is gone; the daemon goes on without it")
+            except AlreadyRunningError as error:
+                if not started.done():
+                    raise
+                reason = str(error)
+            except NotRunningError as error:
+                reason = str(error)
+            if self._end.is_set():
+                break
+            if not is_lost:
+                log.warning("%s", reason)
+            is_lost = True
+            if not started.done():
+                started.set_result(False)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._end.wait(), _RETRY_SECONDS)
+
+    async def _connect(self) -> MessageBus:
+        """A bus on which the name is ours. NotRunningError if there is no bus, AlreadyRunningError if the name is taken."""
+        address = session_bus_address()
+        if address is None:
+            raise NotRunningError(_("no session bus: the tray and the densenoiser command cannot reach this daemon"))
+        bus = None
         try:
-            bus.add_message_handler(self._note_caller)
-            bus.export(OBJECT_PATH, self._object)
-            self._published = self._values()
-            self._microphones = self._controls.microphones
             async with asyncio.timeout(_CONNECT_SECONDS):
+                bus = await MessageBus(bus_address=address).connect()
+                bus.add_message_handler(self._on_message)
+                bus.export(OBJECT_PATH, self._object)
+                self._published = self._values()
+                self._microphones = self._controls.microphones
                 reply = await bus.request_name(BUS_NAME, NameFlag.DO_NOT_QUEUE)
-            if reply is not RequestNameReply.PRIMARY_OWNER:
-                raise AlreadyRunningError(_("densenoised is already running; see: densenoiser status"))
-            self._loop = asyncio.get_running_loop()
-            started.set_result(None)
-            self._publish()
-            ended = asyncio.ensure_future(self._end.wait())
-            lost = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
-            await asyncio.wait((ended, lost), return_when=asyncio.FIRST_COMPLETED)
-            if not ended.done():
-                cause = lost.exception()
-                log.warning(_("the session bus is gone; the daemon goes on without it"))
-                log.debug("the bus ended with %r", cause)
+        except (*LOST, InvalidAddressError, AuthError, DBusError) as error:
+            if bus is not None:
+                bus.disconnect()
+            raise NotRunningError(
+                _("no session bus at {address} ({error}): the tray and the densenoiser command cannot reach this daemon").format(
+                    address=address, error=str(error) or _("no answer")
+                )
+            ) from error
+        if reply is not RequestNameReply.PRIMARY_OWNER:
+            bus.disconnect()
+            raise AlreadyRunningError(_("densenoised is already running; see: densenoiser status"))
+        return bus
+
+    async def _stay(self, bus: MessageBus) -> None:
+        """Serve until the bus is lost or the service ends."""
+        assert self._end is not None
+        self._bus = bus
+        self._publish()
+        waiting = [asyncio.ensure_future(self._end.wait()), asyncio.ensure_future(bus.wait_for_disconnect())]  # type: ignore[no-untyped-call]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            self._watchers.clear()
+            self._bus = None
             bus.disconnect()
 
     def _values(self) -> dict[str, Any]:
@@ -155,13 +206,14 @@ class ControlService:
             self._microphones = microphones
             self._object.MicrophonesChanged()
 
-    def _note_caller(self, message: Message) -> None:
-        """Before each message: remember who calls, and drop a watcher that left the bus."""
+    def _on_message(self, message: Message) -> Message | None:
+        """Before each message: remember who calls, drop a watcher that left the bus, refuse what cannot be meant."""
         self._caller = message.sender or ""
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
             name, _old, new = message.body
             if name in self._watchers and not new:
                 self._unwatch(name)
+        return refusal(message)
 
     def _watch(self, wanted: bool) -> None:
         if not wanted:
@@ -173,7 +225,7 @@ class ControlService:
         if self._metering is None:
             self._metering = self._start(self._meter())
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps no task alive
         task.add_done_callback(self._tasks.discard)
@@ -182,7 +234,7 @@ class ControlService:
     def _unwatch(self, name: str) -> None:
         if name in self._watchers:
             self._watchers.remove(name)
-            self._send("RemoveMatch", _end_of(name))
+            self._start(self._ask_bus("RemoveMatch", _end_of(name)))
 
     async def _meter(self) -> None:
         """Signal what is live until nobody watches."""
@@ -193,15 +245,20 @@ class ControlService:
 
     async def _follow(self, name: str) -> None:
         """Hear of the end of a client, which may have come already."""
-        self._send("AddMatch", _end_of(name))
-        assert self._bus is not None
-        reply = await self._bus.call(to_bus("NameHasOwner", name))
-        if reply is not None and reply.body == [False]:
+        await self._ask_bus("AddMatch", _end_of(name))
+        if await self._ask_bus("NameHasOwner", name) == [False]:
             self._unwatch(name)
 
-    def _send(self, member: str, argument: str) -> None:
-        assert self._bus is not None
-        self._bus.send(to_bus(member, argument, MessageFlag.NO_REPLY_EXPECTED))
+    async def _ask_bus(self, member: str, argument: str) -> list[Any]:
+        """The answer of the bus itself; [] if it is gone."""
+        bus = self._bus
+        if bus is None:
+            return []
+        try:
+            reply = await bus.call(to_bus(member, argument))
+        except (*LOST, DBusError):  # ``_stay`` hears of it too, and says so
+            return []
+        return reply.body if reply is not None else []
 
 
 def _end_of(name: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.settings import Settings
 from densenoiser_daemon.settings_file import SettingsFile
 from densenoiser_daemon.status import Levels, State, Status
+from densenoiser_models.frame import FrameSpec
 
 HEADSET = Microphone("alsa_input.usb-headset", "USB Headset", 48_000, 1, True)
 WEBCAM = Microphone("alsa_input.webcam", "Webcam", 44_100, 2, False)
@@ -39,6 +41,7 @@ class RecordedControls:
             levels=Levels(-30.0, -42.0, 12.0),
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
+        self.frame = FrameSpec()
         self.ended = threading.Event()
 
     def apply(self, settings: Settings) -> None:
@@ -58,21 +61,30 @@ def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
     return True
 
 
+@contextmanager
+def session_bus(address: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A bus at ``address`` that answers."""
+    command = ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    try:
+        with process.stdout as printed:
+            printed.readline()
+            yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
 @pytest.fixture
 def bus_process(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A private session bus that the environment points to."""
     address = f"unix:path={tmp_path_factory.mktemp('bus') / 'socket'}"
-    command = ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address={address}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert process.stdout is not None
-    with process.stdout as printed:
-        printed.readline()
+    with session_bus(address) as process:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
         yield process
-    process.terminate()
-    process.wait()
 
 
 @pytest.fixture

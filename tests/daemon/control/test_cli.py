@@ -118,7 +118,9 @@ def test_status_for_programs_is_strict_json(
 def test_watching_prints_a_line_a_change_and_ends_with_the_daemon(
     service: ControlService, controls: RecordedControls
 ) -> None:
-    with subprocess.Popen([*COMMAND, "status", "--watch", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+    with subprocess.Popen(
+        [*COMMAND, "status", "--watch", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as watch:
         assert watch.stdout is not None
         assert json.loads(watch.stdout.readline())["muted"] is False
         assert main(["mute"]) == 0
@@ -127,6 +129,15 @@ def test_watching_prints_a_line_a_change_and_ends_with_the_daemon(
         service.changed()
         assert json.loads(watch.stdout.readline())["listeners"] == ["Discord", "Zoom"]
         service.stop()
+        out, err = watch.communicate(timeout=5)
+        assert (out, err, watch.returncode) == (b"", b"densenoiser: densenoised ended\n", 7)
+
+
+def test_watching_ends_with_the_bus(service: ControlService, bus_process: subprocess.Popen[bytes]) -> None:
+    with subprocess.Popen([*COMMAND, "status", "--watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        assert watch.stdout is not None
+        assert b"removing noise" in watch.stdout.readline()
+        bus_process.kill()
         out, err = watch.communicate(timeout=5)
         assert (out, err, watch.returncode) == (b"", b"densenoiser: densenoised ended\n", 7)
 
@@ -141,6 +152,7 @@ def test_watching_prints_a_line_a_change_and_ends_with_the_daemon(
         (["mic", "piano"], 4, "no microphone 'piano'; there are: alsa_input.usb-headset (USB Headset)"),
         (["mic", "alsa"], 4, "fits several microphones"),
         (["model", "nope"], 5, "no model named 'nope'"),
+        (["mic", ""], 2, "the microphone's name is empty"),
         (["model", "/nowhere/x.onnx"], 5, "no model file at /nowhere/x.onnx"),
     ],
 )
@@ -188,7 +200,10 @@ def test_no_bus_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_a_daemon_that_hangs_is_told_from_one_that_is_gone(
-    service: ControlService, controls: RecordedControls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    service: ControlService,
+    controls: RecordedControls,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("densenoiser_daemon.control.client._ANSWER_SECONDS", 0.3)
     service._call(lambda: time.sleep(1.0))
@@ -253,7 +268,14 @@ def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
 
 
 def test_a_meter_is_as_long_as_it_is_loud() -> None:
-    assert [meter(level).plain.count("█") for level in (-math.inf, -90.0, -60.0, -30.0, 0.0, 6.0)] == [0, 0, 0, 20, 40, 40]
+    assert [meter(level).plain.count("█") for level in (-math.inf, -90.0, -60.0, -30.0, 0.0, 6.0)] == [
+        0,
+        0,
+        0,
+        20,
+        40,
+        40,
+    ]
     assert "red" in str(meter(-1.0).style)
 
 

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import logging
 import math
+import resource
 import signal
 import subprocess
 import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from dbus_fast import Message, MessageType, Variant
+from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
+from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually, session_bus
+from tests.models.conftest import sidecar, tiny_graph
 
 from densenoiser_daemon.control.bus import BUS_NAME, INTERFACE, OBJECT_PATH, session_bus_address
 from densenoiser_daemon.control.client import DaemonClient, Properties
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError
+from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError, SettingsError, UnusableModelError
+from densenoiser_daemon.settings import Settings
 from densenoiser_daemon.settings_file import SettingsFile
 from densenoiser_daemon.status import Counters, Levels, State
+from densenoiser_models.frame import FrameSpec
 
 Result = TypeVar("Result")
 
@@ -83,7 +90,9 @@ def test_every_member_is_documented_in_the_introspection(service: ControlService
         return str(reply.body[0])
 
     (own,) = (i for i in ET.fromstring(asyncio.run(introspect())) if i.get("name") == INTERFACE)
-    undocumented = [m.get("name") for m in own if not any(len(a.get("value", "")) > 10 for a in m.findall("annotation"))]
+    undocumented = [
+        m.get("name") for m in own if not any(len(a.get("value", "")) > 10 for a in m.findall("annotation"))
+    ]
     assert undocumented == []
     assert len(own) > 25
 
@@ -105,7 +114,12 @@ def test_orders_are_carried_out_and_stored(
 
     ask(order)
     settings = controls.settings
-    assert (settings.enabled, settings.muted, settings.strength_db, settings.microphone) == (False, True, 12.0, WEBCAM.name)
+    assert (settings.enabled, settings.muted, settings.strength_db, settings.microphone) == (
+        False,
+        True,
+        12.0,
+        WEBCAM.name,
+    )
     assert SettingsFile(store.path).load() == settings
 
 
@@ -151,7 +165,13 @@ HOSTILE: list[tuple[dict[str, Any], str, str]] = [
     (calling("ForgetMicrophoneStrength", "s", "nobody"), OWN + "UnknownMicrophone", WEBCAM.name),
     (calling("SetMicrophone", "s", "alsa_output.monitor"), OWN + "UnknownMicrophone", HEADSET.name),
     (calling("SetMicrophone", "s", "alsa_input"), OWN + "UnknownMicrophone", "several"),
-    (calling("SetMicrophone", "s", "x" * 100_000), OWN + "UnknownMicrophone", ""),
+    (calling("SetMicrophone", "s", "x" * 1_000_000), OWN + "InvalidValue", "more than 1000 characters"),
+    (calling("SetMicrophone", "s", "x" * 1000), OWN + "UnknownMicrophone", HEADSET.name),
+    (calling("SetMicrophone", "s", ""), OWN + "InvalidValue", '"auto"'),
+    (setting("Microphone", Variant("s", "")), OWN + "InvalidValue", '"auto"'),
+    (setting("Model", Variant("s", "x" * 1001)), OWN + "InvalidValue", "more than 1000 characters"),
+    (setting("x" * 1001, Variant("s", "y")), OWN + "InvalidValue", "more than 1000 characters"),
+    ({**calling("Toggle"), "path": "/" + "x" * 1001}, OWN + "InvalidValue", "more than 1000 characters"),
     (setting("Microphone", Variant("s", "\n")), OWN + "UnknownMicrophone", ""),
     (calling("SetModel", "s", "densnet"), OWN + "UnknownModel", "densnet"),
     (calling("SetModel", "s", "/etc/passwd"), OWN + "UnknownModel", "/etc/passwd"),
@@ -170,16 +190,75 @@ HOSTILE: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("body", "error", "words"), HOSTILE)
 def test_a_wrong_call_is_an_error_that_says_what_is_allowed_and_changes_nothing(
-    service: ControlService, controls: RecordedControls, store: SettingsFile, body: dict[str, Any], error: str, words: str
+    service: ControlService,
+    controls: RecordedControls,
+    store: SettingsFile,
+    body: dict[str, Any],
+    error: str,
+    words: str,
 ) -> None:
     before = controls.settings
     reply = asyncio.run(send(body))
     assert reply.message_type is MessageType.ERROR
     assert (reply.error_name or "").startswith(error)
     assert words in reply.body[0]
+    assert len(reply.body[0]) < 1500
     assert controls.settings == before
     assert not store.path.exists()
     assert ask(DaemonClient.properties)["Enabled"] is True
+
+
+@pytest.mark.parametrize("flags", [MessageFlag.NO_REPLY_EXPECTED, MessageFlag.NO_REPLY_EXPECTED | MessageFlag.NO_AUTOSTART])
+def test_a_wrong_call_without_reply_leaves_no_word_in_the_log(
+    service: ControlService, controls: RecordedControls, caplog: pytest.LogCaptureFixture, bus: str, flags: MessageFlag
+) -> None:
+    async def shout() -> None:
+        client = await MessageBus(bus_address=bus).connect()
+        target = {"destination": BUS_NAME, "path": OBJECT_PATH, "interface": INTERFACE, "flags": flags}
+        for body, _error, _words in HOSTILE:
+            await client.send(Message(**{**target, **body}))
+        await client.send(Message(**{**target, **calling("Toggle")}))
+        assert await asyncio.to_thread(eventually, lambda: controls.settings.enabled is False)
+        client.disconnect()
+
+    asyncio.run(shout())
+    assert [record.message for record in caplog.records] == []
+
+
+def test_a_change_that_cannot_be_stored_is_made_and_says_so(
+    service: ControlService, controls: RecordedControls, store: SettingsFile
+) -> None:
+    """A full disk, as far as this process is concerned."""
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, room[1]))
+    try:
+        replies = [asyncio.run(send(body)) for body in (calling("Toggle"), setting("Muted", Variant("b", True)))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+    for reply in replies:
+        assert reply.error_name == OWN + "NotStored"
+        assert f"cannot store the settings in {store.path}: File too large" in reply.body[0]
+    assert (controls.settings.enabled, controls.settings.muted) == (False, True)
+    store.path.write_text("version = 2\n")
+    with pytest.raises(SettingsError, match="from a newer DenseNoiser"):
+        ask(lambda client: client.set("Muted", "b", False))
+    assert controls.settings.muted is False
+
+
+def test_a_model_of_other_frames_is_refused_and_not_stored(
+    service: ControlService, controls: RecordedControls, store: SettingsFile, tmp_path: Path
+) -> None:
+    other = FrameSpec(sample_rate=16_000, hop=160, fft_size=512, synthesis_window=320)
+    for name, spec in (("same", FrameSpec()), ("other", other)):
+        graph = tiny_graph(spec, gain=0.5, memory=0.0, nan_above=1e30, fail_above=1e30)
+        (tmp_path / f"{name}.onnx").write_bytes(graph)
+        (tmp_path / f"{name}.json").write_text(json.dumps(sidecar(spec, graph)))
+    with pytest.raises(UnusableModelError, match=r"works on frames of .*16000"):
+        ask(lambda client: client.call("SetModel", "s", str(tmp_path / "other.onnx")))
+    assert controls.settings == Settings()
+    assert not store.path.exists()
+    ask(lambda client: client.call("SetModel", "s", str(tmp_path / "same.onnx")))
+    assert store.load().model == str(tmp_path / "same.onnx")
 
 
 def test_a_change_is_signalled_when_the_engine_reports_it(service: ControlService, controls: RecordedControls) -> None:
@@ -340,15 +419,93 @@ def test_the_bus_is_found_in_the_runtime_folder(
     service.stop()
 
 
-def test_the_daemon_outlives_its_bus(
+def test_the_service_comes_back_with_its_bus(
     bus_process: subprocess.Popen[bytes],
+    bus: str,
     service: ControlService,
     controls: RecordedControls,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with caplog.at_level(logging.WARNING):
-        bus_process.send_signal(signal.SIGKILL)
-        assert eventually(lambda: "the session bus is gone" in caplog.text)
-    service.changed()
+    """Twice, with somebody watching the levels and calls on their way when it goes."""
+    monkeypatch.setattr("densenoiser_daemon.control.service._RETRY_SECONDS", 0.1)
+    caplog.set_level(logging.INFO)
+
+    async def watch_until_the_end(process: subprocess.Popen[bytes]) -> None:
+        async with DaemonClient() as client:
+            await client.call("Watch", "b", True)
+            calls = [asyncio.ensure_future(client.call("Mute", "b", True)) for _number in range(20)]
+            await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    with ExitStack() as stack:
+        process = bus_process
+        for _loss in range(2):
+            caplog.clear()
+            asyncio.run(watch_until_the_end(process))
+            assert eventually(lambda: "the session bus is gone" in caplog.text)
+            service.changed()
+            time.sleep(0.5)  # five attempts in vain
+            assert not service._watchers
+            process = stack.enter_context(session_bus(bus))
+            assert eventually(lambda: "the session bus is back" in caplog.text)
+            assert ask(DaemonClient.properties)["State"] == "running"
+            gc.collect()  # tasks whose error nobody fetched say so then
+            assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_a_bus_that_comes_after_the_daemon_is_used(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    controls: RecordedControls,
+    store: SettingsFile,
+) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("densenoiser_daemon.control.service._RETRY_SECONDS", 0.1)
+    caplog.set_level(logging.INFO)
+    service = ControlService(controls, store)
+    assert service.start() is False
+    with session_bus(f"unix:path={tmp_path / 'bus'}"):
+        assert eventually(lambda: "the session bus is back" in caplog.text)
+        assert ask(DaemonClient.properties)["State"] == "running"
+        service.stop()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+@pytest.mark.parametrize("address", ["", "unix:path=/nowhere/bus"])
+def test_waiting_for_a_bus_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch, controls: RecordedControls, store: SettingsFile, address: str
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("densenoiser_daemon.control.service._RETRY_SECONDS", 0.3)  # ten times as often as it is
+    service = ControlService(controls, store)
+    assert service.start() is False
+    started = time.process_time()
+    time.sleep(2.0)
+    assert (time.process_time() - started) / 10 < 0.004  # 0.2 %
     service.stop()
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_the_death_of_the_control_thread_is_told(
+    bus: str,
+    controls: RecordedControls,
+    store: SettingsFile,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("densenoiser_daemon.control.service._RETRY_SECONDS", 0.1)
+    died = threading.Event()
+    service = ControlService(controls, store, on_death=died.set)
+    assert service.start() is True
+    assert service._bus is not None
+    service._connect = None  # type: ignore[assignment, method-assign]
+    service._call(service._bus.disconnect)
+    assert died.wait(10)
+    assert isinstance(service.fault, TypeError)
+    assert "the control thread died" in caplog.text
+    service.stop()
