@@ -12,6 +12,8 @@ _FLOOR = 1e-4
 MAGNITUDE, COMPLEX, LOST, HIGH = 0.7, 0.3, 1.0, 0.25
 CLEAR = 4.0
 """Extra weight of bins that hold speech alone. Compression makes an error of 2 dB there look small; ears do not."""
+PAUSE = 1.0
+"""Extra weight of frames without speech, 30 dB under the crop's mean: what is left there is all noise."""
 
 
 def spectral_loss(batch: Batch, mask: Tensor, gains: Tensor) -> Tensor:
@@ -34,5 +36,7 @@ def spectral_loss(batch: Batch, mask: Tensor, gains: Tensor) -> Tensor:
     high = high_power ** (COMPRESSION / 2) - (batch.clean_high**2 + _FLOOR) ** (COMPRESSION / 2)
     high = (high.square() + LOST * (-high).clamp(min=0).square()) * batch.judged
     clear = c_power / (c_power + (n_re - c_re).square() + (n_im - c_im).square())
-    low = low * (1 + CLEAR * clear**4)
+    frame_power = (c_re.square() + c_im.square()).mean(2, keepdim=True)
+    pause = (frame_power <= 1e-3 * frame_power.mean(1, keepdim=True)).float()
+    low = low * (1 + CLEAR * clear**4 + PAUSE * pause)
     return low.mean() + HIGH * high.mean()
