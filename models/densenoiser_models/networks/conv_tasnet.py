@@ -9,7 +9,7 @@ to 8 kHz every 10 ms, where the paper takes 2 ms every 1 ms. A frame arrives as 
 orthogonal transform of its samples at 16 kHz: any linear encoder of the samples is one of the bins. What the decoder
 says is handed on as the complex ratio to what was heard, so that the loss, the engine and the delay are those of every
 network here. Bands above 8 kHz, which the paper does not have, are seen as log energies and get a gain each.
-1 868 457 parameters.
+1 868 457 parameters; train it with ``--rate 5e-4`` (after 0.22 h of audio the loss was .256, at the default 2e-3 .274).
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ class ConvTasNet(nn.Module):
         self.enter = nn.Linear(FILTERS + HIGH_BANDS, BOTTLENECK)
         self.blocks = nn.ModuleList(ConvBlock(dilation) for dilation in DILATIONS)
         self.leave = nn.Sequential(nn.PReLU(), nn.Linear(BOTTLENECK, FILTERS + HIGH_BANDS), nn.Sigmoid())
-        nn.init.orthogonal_(self.encoder.weight)
-        with torch.no_grad():
-            self.decoder.weight.copy_(self.encoder.weight.T)  # starts as the encoder's inverse
+        # The start is the Fourier transform: after 0.22 h of audio at rate 5e-4 the loss was .256, from a random
+        # orthogonal encoder .287.
+        nn.init.eye_(self.encoder.weight)
+        nn.init.eye_(self.decoder.weight)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes."""
