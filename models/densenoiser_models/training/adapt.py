@@ -79,11 +79,12 @@ def adapt(
         before = _fit(config, state["average"], work / "before")
         after = _fit(config, state["average"], work / "after")
         after.run(report, seconds)
-        losses = [_loss(fit, pool) for pool in (own, general) for fit in (before, after)]
-        better = losses[1] < losses[0] and losses[3] <= GENERAL_LOSS_ALLOWED * losses[2]
+        own_before, own_after = _loss(before, own), _loss(after, own)
+        general_before, general_after = _loss(before, general), _loss(after, general)
+        better = own_after < own_before and general_after <= GENERAL_LOSS_ALLOWED * general_before
         description = f"{state['config']['network']} adapted to {noise.name}"
         installed = export(after.checkpoint, out, name, description, []) if better else None
-    return Adaptation(*losses, installed)
+    return Adaptation(own_before, own_after, general_before, general_after, installed)
 
 
 def _fit(config: FitConfig, weights: dict[str, torch.Tensor], out: Path) -> Fit:
