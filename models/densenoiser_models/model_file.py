@@ -7,7 +7,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from gettext import gettext as _
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,8 @@ class ModelFile:
 
 def weights_folder() -> Path:
     """The folder of the models that the package ships."""
+    from importlib import resources  # noqa: PLC0415  (takes 30 ms, which commands that ask the daemon need not wait)
+
     return Path(str(resources.files("densenoiser_models") / "weights"))
 
 
