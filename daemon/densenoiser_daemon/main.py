@@ -204,7 +204,9 @@ def _serve(args: argparse.Namespace) -> int:
         service.start()
         daemon.start(backend, ended.set)
         notify("READY=1")
-        log.info(_('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), args.output or DESCRIPTION)
+        log.info(
+            _('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), args.output or DESCRIPTION
+        )
         ended.wait()
         notify("STOPPING=1")
         daemon.quit()
