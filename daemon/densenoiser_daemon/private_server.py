@@ -110,7 +110,9 @@ class PrivateServer:
         deadline = time.monotonic() + _START_SECONDS
         while not (self.folder / "run" / "bus").exists():
             if time.monotonic() > deadline:
-                raise BackendError(_("the private D-Bus did not start; see {log}").format(log=self.folder / "dbus-daemon.log"))
+                raise BackendError(
+                    _("the private D-Bus did not start; see {log}").format(log=self.folder / "dbus-daemon.log")
+                )
             time.sleep(0.01)
 
     def spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -149,10 +151,15 @@ class PrivateServer:
                 try:
                     pulse.source_default_set(pulse.get_source_by_name(name))
                     return
-                except (pulsectl.PulseIndexError, pulsectl.PulseOperationFailed) as error:  # the session manager is not ready
+                except (
+                    pulsectl.PulseIndexError,
+                    pulsectl.PulseOperationFailed,
+                ) as error:  # the session manager is not ready
                     if time.monotonic() > deadline:
                         raise BackendError(
-                            _("the private {server} did not make the microphone {name}").format(server=self.kind, name=name)
+                            _("the private {server} did not make the microphone {name}").format(
+                                server=self.kind, name=name
+                            )
                         ) from error
                     time.sleep(0.02)
 

@@ -48,7 +48,9 @@ def demote_on_overrun(thread: threading.Thread) -> None:
         _ = number, frame
         if thread.native_id is not None:
             os.sched_setscheduler(thread.native_id, os.SCHED_OTHER, os.sched_param(0))
-        log.warning("the audio thread computed for %d ms on end and lost real-time scheduling", _LIMIT_MICROSECONDS // 1000)
+        log.warning(
+            "the audio thread computed for %d ms on end and lost real-time scheduling", _LIMIT_MICROSECONDS // 1000
+        )
 
     signal.signal(signal.SIGXCPU, demote)
 

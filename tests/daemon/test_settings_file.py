@@ -188,9 +188,30 @@ def test_many_faults_hide_no_good_key(file: SettingsFile) -> None:
 
 def test_no_value_makes_loading_fail(file: SettingsFile) -> None:
     """Every key with every kind of value, once each and all together."""
-    values = ["0x" + "f" * 5000, "-1", "1e999", "nan", "true", '""', '"\\u0000"', "[]", "[[1], {a = 1}]", "{}", "{a = {b = 1}}"]
+    values = [
+        "0x" + "f" * 5000,
+        "-1",
+        "1e999",
+        "nan",
+        "true",
+        '""',
+        '"\\u0000"',
+        "[]",
+        "[[1], {a = 1}]",
+        "{}",
+        "{a = {b = 1}}",
+    ]
     values += ["1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", "[0x" + "f" * 5000 + "]", '"full"', "'auto'"]
-    for name in ("version", "microphone_strengths", "enabled", "muted", "strength_db", "microphone", "model", "provider"):
+    for name in (
+        "version",
+        "microphone_strengths",
+        "enabled",
+        "muted",
+        "strength_db",
+        "microphone",
+        "model",
+        "provider",
+    ):
         for value in values:
             write(file, f"{name} = {value}\n")
             before = file.load()

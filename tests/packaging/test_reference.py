@@ -47,7 +47,9 @@ def test_the_pages_explain_every_setting() -> None:
     assert [field.name for field in fields(Settings) if f".B {field.name}\n" not in text] == []
 
 
-SCRIPTS = [path for folder in ("bash-completion", "zsh", "fish") for path in sorted((SHARE / folder).rglob("*densenoise*"))]
+SCRIPTS = [
+    path for folder in ("bash-completion", "zsh", "fish") for path in sorted((SHARE / folder).rglob("*densenoise*"))
+]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(SHARE)))

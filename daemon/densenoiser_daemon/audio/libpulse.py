@@ -136,7 +136,9 @@ class _Stream:
         spec = _SampleSpec(_FLOAT32_NATIVE, rate, 1)
         self._stream = c_void_p(_pa.pa_stream_new(self._context, name.encode(), ctypes.byref(spec), None))
         if not self._stream:
-            raise BackendError(_("the sound server refused the stream {name!r}: {error}").format(name=name, error=self._error()))
+            raise BackendError(
+                _("the sound server refused the stream {name!r}: {error}").format(name=name, error=self._error())
+            )
         self.xruns = 0
         self._on_xrun = _NotifyCallback(self._count_xrun)
         self._usec, self._negative = c_uint64(), c_int()

@@ -59,7 +59,9 @@ class VirtualSource:
             pulse.module_load(_SOURCE_MODULE, _source_arguments())
         except pulsectl.PulseError as error:
             self.remove()
-            raise BackendError(_("the sound server refused the virtual microphone: {error}").format(error=error)) from error
+            raise BackendError(
+                _("the sound server refused the virtual microphone: {error}").format(error=error)
+            ) from error
 
     def source_index(self) -> int | None:
         """The server's index of the source that applications record from, or None if somebody removed it."""

@@ -83,9 +83,13 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     )
     whose = strength.add_mutually_exclusive_group()
     whose.add_argument("--own", action="store_true", help=_("for the microphone in use alone"))
-    whose.add_argument("--shared", action="store_true", help=_("let the microphone in use share the common strength again"))
+    whose.add_argument(
+        "--shared", action="store_true", help=_("let the microphone in use share the common strength again")
+    )
     mic = command("mic", _("show or choose the microphone"))
-    mic.add_argument("name", nargs="?", metavar="NAME", help=_('its name, description, number or a part of one; or "auto"'))
+    mic.add_argument(
+        "name", nargs="?", metavar="NAME", help=_('its name, description, number or a part of one; or "auto"')
+    )
     model = command("model", _("show or choose the model"))
     model.add_argument("name", nargs="?", metavar="NAME", help=_("a model's name or .onnx file"))
     for name, help in (("mics", _("list the microphones")), ("models", _("list the models"))):

@@ -62,7 +62,9 @@ class DaemonClient:
         address = session_bus_address()
         if address is None:
             raise NotRunningError(
-                _("no session bus: set DBUS_SESSION_BUS_ADDRESS, or log in to a desktop session; see: densenoiser doctor")
+                _(
+                    "no session bus: set DBUS_SESSION_BUS_ADDRESS, or log in to a desktop session; see: densenoiser doctor"
+                )
             )
         keep_out_of_the_log()
         try:
@@ -107,7 +109,9 @@ class DaemonClient:
         lost = asyncio.ensure_future(self._bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
         lost.add_done_callback(lambda _lost: self._changes.put_nowait(None))
         self._bus.add_message_handler(self._note)
-        await self._match(f"sender='{BUS_NAME}',interface='{_PROPERTIES}',member='PropertiesChanged',path='{OBJECT_PATH}'")
+        await self._match(
+            f"sender='{BUS_NAME}',interface='{_PROPERTIES}',member='PropertiesChanged',path='{OBJECT_PATH}'"
+        )
         await self._match(f"sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{BUS_NAME}'")
         values = await self.properties()
         if with_levels:

@@ -80,7 +80,9 @@ async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
         _say_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
     used = values["ActiveMicrophone"]
-    _say_table([("*" if name == used else "", name, description, f"{rate} Hz") for name, description, rate, *_rest in rows])
+    _say_table(
+        [("*" if name == used else "", name, description, f"{rate} Hz") for name, description, rate, *_rest in rows]
+    )
     if not rows:
         say(_("There is no microphone; plug one in."))
 
@@ -145,4 +147,6 @@ def _block(values: Properties) -> str:
 
 
 def _sentence(values: Properties) -> str:
-    return f"{status_text.headline(values)}; {status_text.microphone(values)}; {status_text.strength(values['Strength'])}"
+    return (
+        f"{status_text.headline(values)}; {status_text.microphone(values)}; {status_text.strength(values['Strength'])}"
+    )

@@ -142,7 +142,7 @@ class DaemonObject(ServiceInterface):
 
     @dbus_property(access=_READ)
     def Counters(self) -> Counts:
-        """"frames", "xruns", "dropped_frames", "deadline_misses" and "restarts" since the daemon started."""
+        """ "frames", "xruns", "dropped_frames", "deadline_misses" and "restarts" since the daemon started."""
         counters = self._controls.status.counters
         return {name: getattr(counters, name) for name in counters.__dataclass_fields__}
 
@@ -213,7 +213,9 @@ class DaemonObject(ServiceInterface):
     def ListMicrophones(self) -> MicrophoneList:
         """Name, description, rate (Hz), whether it is the server's default, whether it is the choice."""
         chosen = self._controls.settings.microphone
-        return [[m.name, m.description, m.sample_rate, m.is_default, m.name == chosen] for m in self._controls.microphones]
+        return [
+            [m.name, m.description, m.sample_rate, m.is_default, m.name == chosen] for m in self._controls.microphones
+        ]
 
     @dbus_method()
     def ListModels(self) -> ModelList:
@@ -273,7 +275,7 @@ class DaemonObject(ServiceInterface):
 
     def _set_microphone(self, wanted: str) -> None:
         if not wanted:
-            raise DBusError(INVALID_VALUE, _("the microphone's name is empty; name one, or \"auto\""))
+            raise DBusError(INVALID_VALUE, _('the microphone\'s name is empty; name one, or "auto"'))
         self._change(microphone=AUTO if wanted == AUTO else self._known_microphone(wanted))
 
     def _known_microphone(self, wanted: str) -> str:

@@ -39,13 +39,15 @@ def run(args: argparse.Namespace) -> int:
     for finding in examine():
         mended = _mend(finding) if args.fix and finding.mend is not None else ""
         faults += finding.verdict is Verdict.FAULT and not mended
-        report.append({
-            "check": finding.check,
-            "verdict": finding.verdict,
-            "text": finding.text,
-            "remedy": finding.remedy,
-            "mended": mended,
-        })
+        report.append(
+            {
+                "check": finding.check,
+                "verdict": finding.verdict,
+                "text": finding.text,
+                "remedy": finding.remedy,
+                "mended": mended,
+            }
+        )
         if not args.json:
             sys.stdout.write(_describe(finding, mended, sys.stdout))
             sys.stdout.flush()
@@ -83,7 +85,9 @@ def _sound(is_running: bool, choice: str) -> Iterable[Finding]:
             "server",
             Verdict.FAULT,
             _("no sound server answers: {error}").format(error=error),
-            _("start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"),
+            _(
+                "start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"
+            ),
         )
 
 

@@ -44,7 +44,9 @@ def real_source(choice: str, microphone: Any) -> Iterator[Finding]:
             "microphone",
             Verdict.FAULT,
             _("the sound server has no microphone"),
-            _("plug one in; for a built-in one, look whether its card is off in the sound settings (pavucontrol, Configuration)"),
+            _(
+                "plug one in; for a built-in one, look whether its card is off in the sound settings (pavucontrol, Configuration)"
+            ),
         )
     elif choice not in (AUTO, microphone.name):
         yield Finding(
@@ -57,9 +59,7 @@ def real_source(choice: str, microphone: Any) -> Iterator[Finding]:
         )
     else:
         text = _("the microphone is {description} ({name})")
-        yield Finding(
-            "microphone", Verdict.GOOD, text.format(description=microphone.description, name=microphone.name)
-        )
+        yield Finding("microphone", Verdict.GOOD, text.format(description=microphone.description, name=microphone.name))
 
 
 def bluetooth(pulse: pulsectl.Pulse, cards: list[Any], has_microphone: bool) -> Iterator[Finding]:
@@ -69,7 +69,9 @@ def bluetooth(pulse: pulsectl.Pulse, cards: list[Any], has_microphone: bool) -> 
             continue
         name = card.proplist.get("device.description", card.name)
         with_microphone = [
-            p for p in card.profile_list if p.available and p.n_sources and ("headset" in p.name or "handsfree" in p.name)
+            p
+            for p in card.profile_list
+            if p.available and p.n_sources and ("headset" in p.name or "handsfree" in p.name)
         ]
         active = card.profile_active
         if not with_microphone or active is None or active.n_sources:
@@ -112,7 +114,9 @@ def silent(pulse: pulsectl.Pulse, microphone: Any) -> Iterator[Finding]:
     try:
         peak, seconds = record_peak(pulse, microphone.name)
     except DeviceError as error:
-        yield Finding("silent", Verdict.FAULT, str(error), _("close the program that holds the microphone, or plug it in again"))
+        yield Finding(
+            "silent", Verdict.FAULT, str(error), _("close the program that holds the microphone, or plug it in again")
+        )
         return
     dbfs = 20.0 * math.log10(peak) if peak > 0.0 else -math.inf
     if seconds == 0.0:
@@ -120,7 +124,10 @@ def silent(pulse: pulsectl.Pulse, microphone: Any) -> Iterator[Finding]:
         verdict, remedy = Verdict.FAULT, _("plug it in again, or restart the sound server")
     elif peak == 0.0:
         text = _("{description} delivers nothing but zeros")
-        verdict, remedy = Verdict.FAULT, _("look for a switch on the microphone or a key on the keyboard that silences it")
+        verdict, remedy = (
+            Verdict.FAULT,
+            _("look for a switch on the microphone or a key on the keyboard that silences it"),
+        )
     elif dbfs < _FAINT_DBFS:
         text = _("{description} is very faint: {dbfs:.0f} dBFS at most within a second")
         verdict, remedy = Verdict.ADVICE, _("turn it up in the sound settings (pavucontrol, Input Devices)")

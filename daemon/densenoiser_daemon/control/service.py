@@ -39,9 +39,7 @@ class ControlService:
     Sleeps while nobody asks and nothing changes.
     """
 
-    def __init__(
-        self, controls: Controls, store: SettingsFile, on_death: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, controls: Controls, store: SettingsFile, on_death: Callable[[], None] = lambda: None) -> None:
         """``store`` gets every change of settings that comes over the bus.
 
         ``on_death`` is called in the control thread when a fault of the program ends it; ``fault`` is that fault.
@@ -164,9 +162,9 @@ class ControlService:
             if bus is not None:
                 bus.disconnect()
             raise NotRunningError(
-                _("no session bus at {address} ({error}): the tray and the densenoiser command cannot reach this daemon").format(
-                    address=address, error=str(error) or _("no answer")
-                )
+                _(
+                    "no session bus at {address} ({error}): the tray and the densenoiser command cannot reach this daemon"
+                ).format(address=address, error=str(error) or _("no answer"))
             ) from error
         if reply is not RequestNameReply.PRIMARY_OWNER:
             bus.disconnect()

@@ -51,7 +51,9 @@ def virtual_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
         yield Finding(
             "virtual-source",
             Verdict.FAULT,
-            _('"{name}" is muted or turned down in the sound server, so applications hear nothing').format(name=DESCRIPTION),
+            _('"{name}" is muted or turned down in the sound server, so applications hear nothing').format(
+                name=DESCRIPTION
+            ),
             _("turn it up in the sound settings"),
             functools.partial(_turn_up, pulse, turned_down),
         )
@@ -65,13 +67,17 @@ def leftovers(pulse: pulsectl.Pulse, is_running: bool) -> Iterator[Finding]:
     if not modules or (is_running and len(modules) <= 2):
         return
     if is_running:
-        text = _("the sound server has {count} modules of the virtual microphone instead of 2").format(count=len(modules))
+        text = _("the sound server has {count} modules of the virtual microphone instead of 2").format(
+            count=len(modules)
+        )
         yield Finding("leftovers", Verdict.FAULT, text, _("end the daemon, then run: densenoiser doctor --fix"))
     else:
         yield Finding(
             "leftovers",
             Verdict.FAULT,
-            _('a densenoised that crashed left "{name}" behind; applications that use it hear silence').format(name=DESCRIPTION),
+            _('a densenoised that crashed left "{name}" behind; applications that use it hear silence').format(
+                name=DESCRIPTION
+            ),
             _("start densenoised, which takes it over, or remove it with: densenoiser doctor --fix"),
             functools.partial(_unload, pulse, modules),
         )
@@ -95,7 +101,9 @@ def default_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
         yield Finding(
             "default-source",
             Verdict.ADVICE,
-            _("applications that do not choose take {name}, unfiltered").format(name=source.description if source else name),
+            _("applications that do not choose take {name}, unfiltered").format(
+                name=source.description if source else name
+            ),
             _('choose "{description}" in the application, or for all: pactl set-default-source {name}').format(
                 description=DESCRIPTION, name=SOURCE_NAME
             ),
@@ -106,7 +114,9 @@ def bystanders(pulse: pulsectl.Pulse) -> Iterator[Finding]:
     """Applications that record a microphone past the filter."""
     if _source(pulse, SOURCE_NAME) is None:
         return
-    outputs = [o for o in pulse.source_output_list() if not o.proplist.get("application.name", "").startswith("DenseNoiser")]
+    outputs = [
+        o for o in pulse.source_output_list() if not o.proplist.get("application.name", "").startswith("DenseNoiser")
+    ]
     for source in real_sources(pulse):
         past = [name for name in listeners(outputs, source.index) if name != "densenoised"]
         if past:
@@ -126,7 +136,8 @@ def own_modules(pulse: pulsectl.Pulse) -> list[Any]:
     modules = pulse.module_list()
     return list(
         chain.from_iterable(
-            (m for m in modules if m.name == kind and argument in (m.argument or "").split()) for kind, argument in marks
+            (m for m in modules if m.name == kind and argument in (m.argument or "").split())
+            for kind, argument in marks
         )
     )
 

@@ -55,7 +55,11 @@ def microphone(values: Properties) -> str:
         return _("none") if choice == AUTO else _("none ({choice} is chosen)").format(choice=choice)
     if choice == AUTO:
         return _("{used} (automatic)").format(used=used)
-    return used if choice == values["ActiveMicrophone"] else _("{used} (until {choice} is back)").format(used=used, choice=choice)
+    return (
+        used
+        if choice == values["ActiveMicrophone"]
+        else _("{used} (until {choice} is back)").format(used=used, choice=choice)
+    )
 
 
 def model(values: Properties) -> str:
@@ -83,8 +87,12 @@ def trouble(counters: dict[str, int]) -> str:
     return ", ".join(
         (
             ngettext("{n} xrun", "{n} xruns", counters["xruns"]).format(n=counters["xruns"]),
-            ngettext("{n} late frame", "{n} late frames", counters["deadline_misses"]).format(n=counters["deadline_misses"]),
-            ngettext("{n} dropped frame", "{n} dropped frames", counters["dropped_frames"]).format(n=counters["dropped_frames"]),
+            ngettext("{n} late frame", "{n} late frames", counters["deadline_misses"]).format(
+                n=counters["deadline_misses"]
+            ),
+            ngettext("{n} dropped frame", "{n} dropped frames", counters["dropped_frames"]).format(
+                n=counters["dropped_frames"]
+            ),
             ngettext("{n} restart", "{n} restarts", counters["restarts"]).format(n=counters["restarts"]),
         )
     )

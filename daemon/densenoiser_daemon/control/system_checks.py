@@ -49,10 +49,16 @@ def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
         )
     if values is None:
         if is_locked:
-            text, remedy = _("densenoised runs, but does not answer over D-Bus"), _("systemctl --user restart densenoised")
+            text, remedy = (
+                _("densenoised runs, but does not answer over D-Bus"),
+                _("systemctl --user restart densenoised"),
+            )
             yield Finding("daemon", Verdict.FAULT, text, remedy)
         else:
-            text, remedy = _("densenoised is not running"), _("systemctl --user start densenoised (or run: densenoised)")
+            text, remedy = (
+                _("densenoised is not running"),
+                _("systemctl --user start densenoised (or run: densenoised)"),
+            )
             yield Finding("daemon", Verdict.ADVICE, text, remedy)
         return
     if values["Version"] != __version__:
@@ -105,7 +111,9 @@ def models(chosen: Settings) -> Iterator[Finding]:
             load_model(name)
         except ModelError as error:
             verdict = Verdict.FAULT if name == chosen.model else Verdict.ADVICE
-            yield Finding("model", verdict, str(error), _("install DenseNoiser again, or choose another: densenoiser model NAME"))
+            yield Finding(
+                "model", verdict, str(error), _("install DenseNoiser again, or choose another: densenoiser model NAME")
+            )
         else:
             yield Finding("model", Verdict.GOOD, _("the model {name} is whole").format(name=name))
 
@@ -155,7 +163,9 @@ def tray() -> Iterator[Finding]:
             "tray",
             Verdict.ADVICE,
             _("the tray's menu needs {missing}").format(missing=missing),
-            _("install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Debian's names), visible to DenseNoiser's environment"),
+            _(
+                "install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Debian's names), visible to DenseNoiser's environment"
+            ),
         )
     else:
         yield Finding("tray", Verdict.GOOD, _("the tray has what it needs"))
@@ -214,7 +224,9 @@ def _program(unit: Path) -> str:
 def _systemctl(*arguments: str) -> str:
     """What ``systemctl --user`` prints; "" where it cannot."""
     try:
-        done = subprocess.run(["systemctl", "--user", *arguments], capture_output=True, text=True, timeout=5.0, check=False)
+        done = subprocess.run(
+            ["systemctl", "--user", *arguments], capture_output=True, text=True, timeout=5.0, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
