@@ -29,7 +29,9 @@ def test_noisy_speech_comes_out_cleaner(server: PrivateServer) -> None:
     assert float(np.abs(outcome.after).max()) <= 1.0
 
 
-def test_delay_is_bounded_and_does_not_grow(server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]) -> None:
+def test_delay_is_bounded_and_does_not_grow(
+    server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]
+) -> None:
     daemon("--strength", "0")
     talk()
     microphone, heard = Client(server, MICROPHONE_NAME), application(server)
@@ -122,7 +124,9 @@ def test_unplugged_microphone_means_silence_until_it_is_back(
     wait_until(lambda: hears_sound(client), 10, "the application hears the microphone again")
 
 
-def test_music_is_never_taken_for_the_users_voice(server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]) -> None:
+def test_music_is_never_taken_for_the_users_voice(
+    server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]
+) -> None:
     with server.control() as pulse:
         pulse.module_load("module-null-sink", "sink_name=loudspeaker")
         wait_until(lambda: "loudspeaker" in {s.name for s in pulse.sink_list()}, 10, "a loudspeaker")
@@ -138,6 +142,8 @@ def test_music_is_never_taken_for_the_users_voice(server: PrivateServer, daemon:
             sink = pulse.get_sink_by_name(SINK_NAME).index
             return [i.name for i in pulse.sink_input_list() if i.sink == sink]
 
-    wait_until(lambda: len(players()) == 1 and time.monotonic() - started > 1.0, 10, "only the daemon plays into its sink")
+    wait_until(
+        lambda: len(players()) == 1 and time.monotonic() - started > 1.0, 10, "only the daemon plays into its sink"
+    )
     time.sleep(0.5)
     assert not hears_sound(client)
