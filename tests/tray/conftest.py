@@ -19,6 +19,7 @@ from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.settings import Settings
 from densenoiser_daemon.settings_file import SettingsFile
 from densenoiser_daemon.status import State, Status
+from densenoiser_models.frame import FrameSpec
 
 from .panel import Panel
 
@@ -38,6 +39,7 @@ class SilentControls:
             microphone_description=HEADSET.description,
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
+        self.frame = FrameSpec()
         self.is_ended = False
 
     def apply(self, settings: Settings) -> None:
@@ -94,8 +96,10 @@ def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
 
 
 @pytest.fixture
-def bus(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Address of a private session bus that the environment points to, with XDG_DATA_HOME for service files."""
+def bus_process(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A private session bus that the environment points to, with XDG_DATA_HOME for service files."""
     folder = tmp_path_factory.mktemp("bus")
     address = f"unix:path={folder / 'socket'}"
     monkeypatch.setenv("XDG_DATA_HOME", str(folder))
@@ -105,8 +109,14 @@ def bus(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
         assert process.stdout is not None
         process.stdout.readline()
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        yield address
+        yield process
         process.terminate()
+
+
+@pytest.fixture
+def bus(bus_process: subprocess.Popen[bytes]) -> str:
+    """Address of the private session bus."""
+    return os.environ["DBUS_SESSION_BUS_ADDRESS"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -140,6 +141,18 @@ def test_a_second_icon_is_refused(panel: Panel, start_tray: StartTray) -> None:
     assert second.returncode == 1
     assert "the DenseNoiser icon is there already" in said
     assert panel.icon_count == 1
+
+
+def test_it_ends_with_the_session_bus(
+    panel: Panel, bus_process: subprocess.Popen[bytes], start_tray: StartTray
+) -> None:
+    tray = start_tray()
+    panel.wait_for_icon()
+    eventually(lambda: panel.menu().find("Start DenseNoiser"))
+    bus_process.terminate()
+    _, said = tray.communicate(timeout=20)
+    assert tray.returncode == 0, said
+    assert "Traceback" not in said
 
 
 def test_without_a_panel_it_says_so_once_and_ends(start_tray: StartTray) -> None:

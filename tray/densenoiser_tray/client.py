@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -17,6 +18,8 @@ from .i18n import _
 from .menu import Action, Do
 from .notifications import Notification
 from .status import Daemon, Microphone
+
+log = logging.getLogger(__name__)
 
 NAME = "org.densenoiser.Daemon1"
 PATH = "/org/densenoiser/Daemon1"
@@ -47,6 +50,8 @@ class Client:
         self._connected: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="client", daemon=True)
         self._notification_id = 0
+        self.has_died = False
+        """Whether the thread ended by a fault of its own; the log has it."""
 
     def start(self) -> None:
         """Connect and begin to report. Blocks until the bus has answered; BusError without one, or beside another tray."""
@@ -55,9 +60,8 @@ class Client:
 
     def stop(self) -> None:
         """Leave the bus. Any thread but the client's own."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._bus.disconnect)
-            self._thread.join()
+        self._call_soon(self._bus.disconnect)
+        self._thread.join()
 
     def send(self, action: Action) -> None:
         """Pass a click on to the daemon. Any thread; a refusal comes back through ``failed``."""
@@ -74,22 +78,39 @@ class Client:
 
     def report_in(self, seconds: float) -> None:
         """Report once more after this time, changed or not. Any thread."""
-        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._stale.set)
+        self._call_soon(lambda: self._loop.call_later(seconds, self._stale.set))
 
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
         except BusError as error:
             self._connected.set_exception(error)
-        else:
-            self._ended()
+            return
+        except Exception:
+            log.exception("the client thread died")
+            self.has_died = True
+        self._ended()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stale = asyncio.Event()
         self._bus = await bus.connect()
-        if await self._bus.request_name(OWN_NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
+        disconnected = asyncio.ensure_future(self._bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
+        try:
+            await self._listen()
+            self._connected.set_result(None)
+            refresher = asyncio.ensure_future(self._refresh())
+            await asyncio.wait((refresher, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            if refresher.done():
+                refresher.result()
+        finally:
             self._bus.disconnect()
+            with contextlib.suppress(EOFError, OSError):  # the bus itself has ended, as at the end of a session
+                await disconnected
+
+    async def _listen(self) -> None:
+        """Be the one tray of this session, and hear of the daemon's changes. BusError beside another tray."""
+        if await self._bus.request_name(OWN_NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
             raise BusError(_("the DenseNoiser icon is there already"))
         self._bus.add_message_handler(self._on_message)
         for rule in (
@@ -98,11 +119,6 @@ class Client:
         ):
             await bus.call(self._bus, DBUS, DBUS_PATH, DBUS, "AddMatch", "s", rule)
         self._stale.set()
-        refresher = asyncio.create_task(self._refresh())
-        self._connected.set_result(None)
-        with contextlib.suppress(EOFError, OSError):
-            await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
-        refresher.cancel()
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
@@ -167,4 +183,13 @@ class Client:
             except RefusedError as error:
                 self._failed(str(error))
 
-        asyncio.run_coroutine_threadsafe(guarded(), self._loop)
+        task = guarded()
+        try:
+            asyncio.run_coroutine_threadsafe(task, self._loop)
+        except RuntimeError:  # the loop has ended, and the tray is about to
+            task.close()
+            work.close()
+
+    def _call_soon(self, callback: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # as in _later
+            self._loop.call_soon_threadsafe(callback)

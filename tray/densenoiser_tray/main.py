@@ -98,8 +98,7 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
                 "gir1.2-ayatanaappindicator3-0.1). Use the command: densenoiser --help"
             )
         )
-    Tray(pystray, program).run(start_daemon)
-    return 0
+    return Tray(pystray, program).run(start_daemon)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,11 @@ class Tray:
         title = menu.headline(self._daemon)
         self._icon = pystray.Icon("densenoiser", icon.draw(self._daemon.condition), title, self._drawn(self._menu))
 
-    def run(self, start_daemon: bool) -> None:
-        """Show the icon until Quit, SIGTERM or the end of the session bus. Main thread only; BusError without a bus."""
+    def run(self, start_daemon: bool) -> int:
+        """Show the icon until Quit, SIGTERM or the end of the session bus; the exit code. Main thread only.
+
+        BusError without a session bus, or beside another tray.
+        """
         self._client.start()
         signal.signal(signal.SIGTERM, lambda *_: self._leave())
         if start_daemon:
@@ -49,6 +52,7 @@ class Tray:
                 raise
         finally:
             self._client.stop()
+        return 1 if self._client.has_died else 0
 
     def _update(self, daemon: Daemon) -> None:
         self._daemon = daemon
