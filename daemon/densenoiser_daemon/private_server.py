@@ -87,7 +87,8 @@ class PrivateServer:
         if self.kind == "pulseaudio":
             script = self.folder / "private.pa"
             script.write_text(_PULSEAUDIO_SCRIPT.format(socket=self.socket))
-            self.socket.unlink(missing_ok=True)
+            if "pulseaudio" not in self.processes or self.processes["pulseaudio"].poll() is not None:
+                self.socket.unlink(missing_ok=True)
             arguments = ["-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
             self.spawn("pulseaudio", *arguments)
         else:

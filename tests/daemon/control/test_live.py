@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import signal
 import subprocess
 import sys
 import time
@@ -19,12 +18,14 @@ import soundfile
 from dbus_fast import Message
 from dbus_fast.aio import MessageBus
 from tests.daemon.conftest import StartDaemon, application, wait_until
+from tests.daemon.control.conftest import run_command
 from tests.models.conftest import sidecar, tiny_graph
 
 from densenoiser_daemon.control.bus import BUS_NAME
 from densenoiser_daemon.control.client import DaemonClient
+from densenoiser_daemon.demo import start_daemon
 from densenoiser_daemon.measure import RATE, Client, Recording
-from densenoiser_daemon.private_server import PrivateServer, feed_of
+from densenoiser_daemon.private_server import MICROPHONE_NAME, PrivateServer, feed_of
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
@@ -35,21 +36,18 @@ TONE_HZ = 250.0
 PERIOD = round(RATE / TONE_HZ)
 _HOP = 480
 _SWITCHES = 8
+_PAUSE_SECONDS = 0.5
+"""Between two switches: their effect is looked for during 375 ms after, and the level during 125 ms before."""
 
 
 @pytest.fixture
-def cli(server: PrivateServer, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(server: PrivateServer) -> Cli:
     """Runs ``densenoiser`` in the server's session; what it printed."""
-    server.start_bus()
-    for name in ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, server.environment[name])
 
     def run(*words: str) -> str:
-        command = [sys.executable, "-m", "densenoiser_daemon.control.cli", *words]
-        environment = {**server.environment, "LANGUAGE": "C"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        code, printed = run_command(*words)
+        assert code == 0
+        return printed
 
     return run
 
@@ -65,7 +63,7 @@ def quiet_model(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def tone(server: PrivateServer, cli: Cli) -> Iterator[None]:
+def tone(server: PrivateServer) -> Iterator[None]:
     """A steady tone into the microphone."""
     path = server.folder / "tone.wav"
     seconds = np.arange(RATE * 60) / RATE
@@ -101,34 +99,35 @@ def level(client: Client) -> float:
     return float(np.abs(client.snapshot().samples[-RATE // 10 :]).max())
 
 
-@pytest.mark.parametrize(
-    ("member", "signature", "arguments"),
-    [("Toggle", "", [(), ()]), ("Mute", "b", [(True,), (False,)]), ("SetStrength", "d", [(0.0,), (math.inf,)])],
-)
+ORDERS: list[tuple[str, str, list[tuple[object, ...]]]] = [
+    ("Toggle", "", [(), ()]),
+    ("Mute", "b", [(True,), (False,)]),
+    ("SetStrength", "d", [(0.0,), (math.inf,)]),
+]
+
+
 def test_an_order_is_heard_within_100_ms_and_without_a_click(
-    server: PrivateServer,
-    daemon: StartDaemon,
-    tone: None,
-    quiet_model: str,
-    member: str,
-    signature: str,
-    arguments: list[tuple[object, ...]],
+    server: PrivateServer, daemon: StartDaemon, tone: None, quiet_model: str
 ) -> None:
     """The median of eight switches: a busy machine's dropouts hit some, a click or a slow way would be in all."""
     daemon("--model", quiet_model)
     client = application(server)
-    wait_until(lambda: len(client.snapshot().samples) > 3 * RATE and level(client) > 0.003, 15, "the tone is heard")
+    wait_until(lambda: len(client.snapshot().samples) > RATE and level(client) > 0.003, 15, "the tone is heard")
     moments = []
-    for number in range(_SWITCHES):
-        moments.append(order(member, signature, *arguments[number % 2]))
-        time.sleep(0.7)
+    for member, signature, arguments in ORDERS:
+        for number in range(_SWITCHES):
+            time.sleep(_PAUSE_SECONDS)
+            moments.append((member, order(member, signature, *arguments[number % 2])))
+    time.sleep(_PAUSE_SECONDS)
     heard = client.stop()
-    switches = [found for moment in moments if (found := switch(heard, moment)) is not None]
-    assert len(switches) >= _SWITCHES / 2
-    delay, step = (float(np.median(column)) for column in zip(*switches, strict=True))
-    sys.stdout.write(f"{server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n")
-    assert delay < 0.1, switches
-    assert step <= 1.05, switches
+    for member, _signature, _arguments in ORDERS:
+        found = [switch(heard, moment) for name, moment in moments if name == member]
+        switches = [one for one in found if one is not None]
+        assert len(switches) >= _SWITCHES / 2, member
+        delay, step = (float(np.median(column)) for column in zip(*switches, strict=True))
+        sys.stdout.write(f"{server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n")
+        assert delay < 0.1, (member, switches)
+        assert step <= 1.05, (member, switches)
 
 
 def switch(heard: Recording, moment: float) -> tuple[float, float] | None:
@@ -137,12 +136,12 @@ def switch(heard: Recording, moment: float) -> tuple[float, float] | None:
     None if it did not change, or dropouts hide that it did.
     """
     first = heard.at(moment)
-    before = heard.samples[first - RATE // 4 : first]
-    after = heard.samples[first + RATE // 4 : first + RATE // 2]
+    before = heard.samples[first - RATE // 8 : first]
+    after = heard.samples[first + RATE // 4 : first + RATE * 3 // 8]
     was, became = float(np.median(peaks(before))), float(np.median(peaks(after)))
     if abs(became - was) <= 0.5 * max(was, became):
         return None
-    course = peaks(heard.samples[first : first + RATE // 2])
+    course = peaks(heard.samples[first : first + RATE * 3 // 8])
     changed = np.abs(course - was) > 0.5 * abs(became - was)
     stays = [bool(np.mean(changed[i : i + 12]) > 0.5) and bool(changed[i]) for i in range(len(changed))]
     if True not in stays:
@@ -155,9 +154,16 @@ def switch(heard: Recording, moment: float) -> tuple[float, float] | None:
 
 def test_orders_survive_the_daemon(server: PrivateServer, daemon: StartDaemon, cli: Cli, quiet_model: str) -> None:
     process = daemon()
-    for words in (["off"], ["strength", "12"], ["strength", "6", "--own"], ["mute"], ["mic", "fake_mic"], ["model", quiet_model]):
+    for words in (
+        ["off"],
+        ["strength", "12"],
+        ["strength", "6", "--own"],
+        ["mute"],
+        ["mic", "fake_mic"],
+        ["model", quiet_model],
+    ):
         cli(*words)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     daemon()
     values = json.loads(cli("status", "--json"))
@@ -182,8 +188,9 @@ def test_hostile_settings_do_not_stop_the_daemon(server: PrivateServer, daemon: 
     assert "# my words\nmutd = true\nstrength_db = 'loud'\nenabled = true\n" in path.read_text()
 
 
-def test_status_follows_the_listeners(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
-    daemon()
+def test_status_follows_the_listeners(
+    server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli
+) -> None:
     assert json.loads(cli("status", "--json"))["state"] == "idle"
     command = [sys.executable, "-m", "densenoiser_daemon.control.cli", "status", "--watch", "--json"]
     watch = server.run(command, stdout=subprocess.PIPE)
@@ -197,9 +204,7 @@ def test_status_follows_the_listeners(server: PrivateServer, daemon: StartDaemon
             pass
 
 
-def test_hot_plug_is_announced(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
-    daemon()
-
+def test_hot_plug_is_announced(server: PrivateServer, shared_daemon: subprocess.Popen[bytes]) -> None:
     async def listen() -> None:
         heard = asyncio.Event()
         bus = await MessageBus(bus_address=server.environment["DBUS_SESSION_BUS_ADDRESS"]).connect()
@@ -216,19 +221,16 @@ def test_hot_plug_is_announced(server: PrivateServer, daemon: StartDaemon, cli: 
     asyncio.run(listen())
 
 
-def test_quit_ends_it_cleanly(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
-    process = daemon()
-    cli("quit")
-    assert process.wait(5) == 0
-
-
 def test_a_second_daemon_is_refused_with_the_first_untouched(
-    server: PrivateServer, daemon: StartDaemon, cli: Cli
+    server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli
 ) -> None:
-    daemon()
     second = subprocess.run(
         [sys.executable, "-m", "densenoiser_daemon.main"],
-        env={**server.environment, "XDG_RUNTIME_DIR": str(server.folder), "LANGUAGE": "C"},  # elsewhere: no lock in the way
+        env={
+            **server.environment,
+            "XDG_RUNTIME_DIR": str(server.folder),
+            "LANGUAGE": "C",
+        },  # elsewhere: no lock in the way
         capture_output=True,
         text=True,
         timeout=20,
@@ -237,3 +239,27 @@ def test_a_second_daemon_is_refused_with_the_first_untouched(
     assert second.returncode == 1
     assert "already running" in second.stderr
     assert json.loads(cli("status", "--json"))["state"] == "idle"
+
+
+def test_quit_ends_it_cleanly(server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli) -> None:
+    cli("quit")
+    assert shared_daemon.wait(5) == 0
+
+
+DEADLY = """
+import sys
+from densenoiser_daemon.control.service import ControlService
+from densenoiser_daemon.main import main
+ControlService._watch = lambda service, wanted: setattr(service, "_connect", None)
+sys.exit(main())
+"""
+"""A daemon whose control thread dies of a fault at the next loss of the bus after the first call of Watch."""
+
+
+def test_a_dead_control_thread_ends_the_daemon(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
+    """With a status that makes systemd start it again."""
+    process = start_daemon(server, [sys.executable, "-c", DEADLY, "--device", MICROPHONE_NAME])
+    order("Watch", "b", True)
+    server.kill("dbus-daemon")
+    assert process.wait(10) == 1
+    assert "the control thread died" in (server.folder / "densenoised.log").read_text()
