@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,7 +87,6 @@ def test_a_click_in_the_menu_is_heard_at_once_and_makes_no_click(
     heard_panel: Panel,
     start_tray: StartTray,
     make_model: MakeModel,  # noqa: F811
-    record_property: Callable[[str, object], None],
 ) -> None:
     """The model takes at least 12 dB off everything, so that on and off are told apart by level."""
     model = make_model(gain=0.25)
@@ -110,8 +109,6 @@ def test_a_click_in_the_menu_is_heard_at_once_and_makes_no_click(
     switches = [switch(recording, a, b) for a, b in pairwise([*clicks, clicks[-1] + 0.7])]
     delays = [recording.arrival(sample) - clicked for sample, clicked in zip(switches, clicks, strict=True)]
     steps = [steepest(recording.samples[sample - WINDOW - SPAN : sample + SPAN]) for sample in switches]
-    record_property("delays_ms", [round(1e3 * seconds) for seconds in delays])
-    record_property("steps", [round(step, 4) for step in steps])
-    assert float(np.median(delays)) < LIMIT_SECONDS
+    assert float(np.median(delays)) < LIMIT_SECONDS, delays
     # A dropout of the busy test machine may fall on one of the switches, never on most.
-    assert float(np.median(steps)) < 1.1 * STEEPEST
+    assert float(np.median(steps)) < 1.1 * STEEPEST, steps
