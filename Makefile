@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(shell command -v /usr/bin/python3 || command -v python3)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint packaging/constraints.txt
 
-.PHONY: run test check install uninstall bench clean
+.PHONY: run test check install uninstall bench words clean
 
 run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
@@ -28,6 +28,10 @@ uninstall:  ## take them away again
 bench: $(VENV)/run  ## cost of a frame, and of the daemon as a whole, on this machine
 	$(VENV)/bin/densenoiser bench
 	$(VENV)/bin/densenoiser soak --minutes 1
+
+words: $(VENV)/test  ## man pages, completions and the translation catalogue, after a change of any message or option
+	$(VENV)/bin/python packaging/reference.py
+	$(VENV)/bin/python packaging/catalogue.py extract
 
 clean:
 	rm -rf $(VENV) dist build demo-output
