@@ -170,9 +170,7 @@ def daemons(request: pytest.FixtureRequest) -> Iterator[tuple[PrivateServer, Dae
 
 
 @pytest.fixture
-def server(
-    daemons: tuple[PrivateServer, Daemons], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PrivateServer]:
+def server(daemons: tuple[PrivateServer, Daemons], monkeypatch: pytest.MonkeyPatch) -> Iterator[PrivateServer]:
     """The server, to which this process belongs for the time; what a test killed or pulled out is there again."""
     running, _daemon = daemons
     running.start()

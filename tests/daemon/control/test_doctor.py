@@ -79,9 +79,7 @@ def test_a_silent_microphone_is_found(server: PrivateServer) -> None:
     assert "zeros" in report.findings["silent"]["text"]
 
 
-def test_a_healthy_system_has_no_fault_of_sound(
-    talking: PrivateServer, shared_daemon: subprocess.Popen[bytes]
-) -> None:
+def test_a_healthy_system_has_no_fault_of_sound(talking: PrivateServer, shared_daemon: subprocess.Popen[bytes]) -> None:
     with talking.control() as pulse:
         pulse.source_default_set(pulse.get_source_by_name(SOURCE_NAME))
     environment = {**talking.environment, "LANGUAGE": "C"}
@@ -178,7 +176,9 @@ def test_a_system_without_microphone_is_told_so(talking: PrivateServer) -> None:
     assert report.verdict("silent") == "not mentioned"
 
 
-def test_a_chosen_microphone_that_is_away_is_named(talking: PrivateServer, daemons: tuple[PrivateServer, Daemons]) -> None:
+def test_a_chosen_microphone_that_is_away_is_named(
+    talking: PrivateServer, daemons: tuple[PrivateServer, Daemons]
+) -> None:
     daemons[1].end()
     file = SettingsFile(Path(talking.environment["XDG_CONFIG_HOME"]) / "densenoiser" / "settings.toml")
     file.save(Settings(), Settings(microphone="usb_headset"))

@@ -125,7 +125,9 @@ def test_an_order_is_heard_within_100_ms_and_without_a_click(
         switches = [one for one in found if one is not None]
         assert len(switches) >= _SWITCHES / 2, member
         delay, step = (float(np.median(column)) for column in zip(*switches, strict=True))
-        sys.stdout.write(f"{server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n")
+        sys.stdout.write(
+            f"{server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n"
+        )
         assert delay < 0.1, (member, switches)
         assert step <= 1.05, (member, switches)
 
@@ -188,9 +190,7 @@ def test_hostile_settings_do_not_stop_the_daemon(server: PrivateServer, daemon: 
     assert "# my words\nmutd = true\nstrength_db = 'loud'\nenabled = true\n" in path.read_text()
 
 
-def test_status_follows_the_listeners(
-    server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli
-) -> None:
+def test_status_follows_the_listeners(server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli) -> None:
     assert json.loads(cli("status", "--json"))["state"] == "idle"
     command = [sys.executable, "-m", "densenoiser_daemon.control.cli", "status", "--watch", "--json"]
     watch = server.run(command, stdout=subprocess.PIPE)

@@ -208,7 +208,9 @@ def test_a_wrong_call_is_an_error_that_says_what_is_allowed_and_changes_nothing(
     assert ask(DaemonClient.properties)["Enabled"] is True
 
 
-@pytest.mark.parametrize("flags", [MessageFlag.NO_REPLY_EXPECTED, MessageFlag.NO_REPLY_EXPECTED | MessageFlag.NO_AUTOSTART])
+@pytest.mark.parametrize(
+    "flags", [MessageFlag.NO_REPLY_EXPECTED, MessageFlag.NO_REPLY_EXPECTED | MessageFlag.NO_AUTOSTART]
+)
 def test_a_wrong_call_without_reply_leaves_no_word_in_the_log(
     service: ControlService, controls: RecordedControls, caplog: pytest.LogCaptureFixture, bus: str, flags: MessageFlag
 ) -> None:
