@@ -11,6 +11,7 @@ from .activity import RATE
 from .metrics import Score, level_db, si_sdr
 from .pair_set import Pair
 from .peers import Enhance
+from .scores import LONGEST_DELAY
 
 PASSAGE_SECONDS = 60
 
@@ -24,7 +25,9 @@ def measure_drift(enhance: Enhance, pairs: Sequence[Pair], minutes: int) -> Scor
     """
     clean, noisy = _passage(pairs)
     stream = enhance(np.tile(noisy, minutes)).reshape(minutes, -1)
-    early, late = stream[min(1, minutes - 1)], stream[-1]
+    # The stream's very end has no next minute after it.
+    kept = slice(0, -LONGEST_DELAY)
+    early, late, clean = stream[min(1, minutes - 1)][kept], stream[-1][kept], clean[kept]
     difference, peak = float(np.max(np.abs(late - early))), float(np.max(np.abs(early)))
     return {
         "drift SI-SDR dB": si_sdr(clean, late) - si_sdr(clean, early),
