@@ -22,7 +22,6 @@ WANTED = (
 COMMANDS = (
     ("densenoised", "--version"),
     ("densenoiser", "--help"),
-    ("densenoiser", "models"),
     ("densenoiser", "bench", "--json"),
 )
 
