@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--name", default=DEFAULT_MODEL, help="name of the model (%(default)s)")
     export.add_argument("--description", default="Causal DenseNet, 48 kHz, 20 ms", help="for the sidecar")
     export.add_argument("--manifest", type=Path, help="table of the training data and its licences, for the sidecar")
+    export.add_argument("--metrics", type=Path, help="summary.json of densenoiser evaluate, for the sidecar")
     export.set_defaults(run=_export)
     adapt = commands.add_parser("adapt", help="train the shipped model on for your own noise, and install the result")
     adapt.add_argument("noise", type=Path, help="recording of your noise alone, 20 s or more; a minute is good")
@@ -162,10 +163,11 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .export import export, read_manifest  # noqa: PLC0415
+    from .export import export, read_manifest, read_metrics  # noqa: PLC0415
 
     data = read_manifest(options.manifest) if options.manifest else []
-    done = export(options.checkpoint, options.out, options.name, options.description, data)
+    metrics = read_metrics(options.metrics) if options.metrics else None
+    done = export(options.checkpoint, options.out, options.name, options.description, data, metrics)
     _say(
         f"{done.path}: {done.parameters} parameters, {done.nodes} nodes, {done.million_macs_per_second:.1f} MMAC/s; "
         f"frame by frame equal to {done.streaming_error:.0e}, in ONNX Runtime to {done.onnx_error:.0e}"

@@ -58,7 +58,9 @@ class Export:
     onnx_error: float
 
 
-def export(checkpoint: Path, out: Path, name: str, description: str, data: Sequence[dict[str, Any]]) -> Export:
+def export(
+    checkpoint: Path, out: Path, name: str, description: str, data: Sequence[dict[str, Any]], metrics: Any = None
+) -> Export:
     """Write the averaged network of a checkpoint to ``out/NAME.onnx`` and ``.json``.
 
     ModelError, and nothing written, if offline, frame-by-frame and ONNX masks differ by more than 1e-4 on three
@@ -100,6 +102,7 @@ def export(checkpoint: Path, out: Path, name: str, description: str, data: Seque
         "million_macs_per_second": round(macs, 1),
         "training": _training(state),
         "data": list(data),
+        "metrics": metrics,
     }
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.onnx"
@@ -134,6 +137,14 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(f"cannot use {path} as the list of training data: {error!r}") from error
     return [{"kind": k, "source": s, "licence": lic, "hours": round(h, 3)} for (k, s, lic), h in hours.items()]
+
+
+def read_metrics(path: Path) -> Any:
+    """The content of a JSON file, such as evaluate's ``summary.json``; ModelError if it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot use {path} as metrics: {error}") from error
 
 
 def _training(state: dict[str, Any]) -> dict[str, Any]:
