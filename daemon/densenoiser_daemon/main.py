@@ -128,7 +128,9 @@ def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
 
 
 def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[], AudioBackend]]:
-    """A connected backend (None where ``--wait`` leaves that to the engine), and what makes the next one after a fault.
+    """A backend that has looked at the system but not touched it, and what makes the next one after a fault.
+
+    None instead of the backend where ``--wait`` leaves it to the engine to connect.
 
     BackendError, DeviceError, UsageError.
     """
@@ -147,7 +149,7 @@ def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[]
     make = portaudio if args.backend == "portaudio" else pulse
     backend = make()
     try:
-        backend.connect()
+        backend.browse()
     except BackendError as error:
         backend.close()
         if args.wait:
@@ -202,6 +204,8 @@ def _serve(args: argparse.Namespace) -> int:
         service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()
+        if backend is not None:
+            backend.connect()  # only now: until the name on the bus is ours, the virtual microphone may be another daemon's
         daemon.start(backend, ended.set)
         notify("READY=1")
         log.info(

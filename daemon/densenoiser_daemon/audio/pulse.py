@@ -56,7 +56,8 @@ class PulseBackend:
             self._list_microphones()
 
     def connect(self) -> None:
-        self.browse()
+        if self._pulse is None:
+            self.browse()
         pulse = self._pulse
         assert pulse is not None
         with _lost_connection_is_backend_error():

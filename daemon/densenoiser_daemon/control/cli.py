@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0 if "monitor" in words else EXIT_INTERRUPTED
     except BrokenPipeError:  # as in: densenoiser status --watch | head
-        sys.stderr.close()
+        # What is still buffered has nowhere to go: without this, the interpreter's last flush would fail with status 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
