@@ -27,7 +27,10 @@ class AudioBackend(Protocol):
     """
 
     def browse(self) -> None:
-        """Reach the system only to look at it: ``server``, ``microphones``, ``choose``. BackendError."""
+        """Reach the system only to look at it: ``server``, ``microphones``, ``choose``.
+
+        BackendError; DeviceError if the output asked for is not there.
+        """
         ...
 
     def connect(self) -> None:

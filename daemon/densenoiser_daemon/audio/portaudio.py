@@ -66,10 +66,14 @@ class PortAudioBackend:
             for d in devices
             if d["max_input_channels"] > 0
         )
+        if self._output is not None:
+            self._find_cable()
 
     def connect(self) -> None:
-        """DeviceError too: there is no such cable."""
         self.browse()
+
+    def _find_cable(self) -> None:
+        """DeviceError if there is no such cable."""
         device = int(self._output) if self._output is not None and self._output.isdigit() else self._output
         try:
             self._output_device = sounddevice.query_devices(device, "output")
