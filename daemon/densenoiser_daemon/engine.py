@@ -25,7 +25,7 @@ from .status import Counters, Levels, State, Status
 
 log = logging.getLogger(__name__)
 
-TARGET_LATENCY_SECONDS = 0.005
+TARGET_LATENCY_SECONDS = 0.008
 LATENCY_CEILING_SECONDS = 0.060
 _RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _MICROPHONE_RETRY_SECONDS = 0.5

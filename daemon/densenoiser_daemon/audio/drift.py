@@ -16,7 +16,7 @@ WINDOW_SECONDS = 3.0
 _BLOCKS = 10
 SETTLING_SECONDS = 0.5
 """Right after a stream starts neither underruns nor levels mean anything yet."""
-CALM_SECONDS = 30.0
+CALM_SECONDS = 10.0
 """After so long without an underrun the target sinks by 1 ms."""
 QUIET_RMS = 10 ** (-50 / 20)
 """Frames below this level take the full correction; louder ones a single sample, 0.2 % of a hop, which is inaudible."""
@@ -49,7 +49,7 @@ class DriftController:
     def note_underrun(self) -> None:
         """The queue ran empty: keep more in it, within the ceiling. Not while the streams are still settling."""
         if self._frames > SETTLING_SECONDS * self._frames_per_second:
-            self.target = min(self.target + 0.003, self._ceiling / 2)
+            self.target = min(self.target + 0.002, self._ceiling / 2)
         self._last_underrun = self._frames
         self._dropping = False  # else a queue that waits to fill again never does
         self._begin_again()
