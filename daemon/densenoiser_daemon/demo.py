@@ -24,7 +24,7 @@ from .audio.virtual_source import DESCRIPTION, SOURCE_NAME
 from .errors import BackendError, DensenoiserError
 from .i18n import _
 from .measure import RATE, Client, Delay, Recording, delays, retime
-from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds, feed_of
+from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds
 
 _START_SECONDS = 20.0
 _TAIL_SECONDS = 0.7
@@ -92,7 +92,7 @@ def measure(kind: str, model: str | None = None, strength: float | None = None) 
         microphone, application = Client(server, MICROPHONE_NAME), Client(server, SOURCE_NAME)
         time.sleep(1.5)
         busy, started = cpu_seconds(daemon.pid), time.monotonic()
-        player = server.run(["paplay", f"--device={feed_of()}", str(server.folder / "noisy.wav")])
+        player = server.play(server.folder / "noisy.wav")
         player.wait()
         time.sleep(_TAIL_SECONDS)
         cpu_share = (cpu_seconds(daemon.pid) - busy) / (time.monotonic() - started)

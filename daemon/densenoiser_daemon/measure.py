@@ -21,6 +21,12 @@ RATE = 48_000
 _CHUNK_BYTES = 480 * 4
 _WINDOW_SECONDS = 1.0
 _SEARCH_SECONDS = 0.5
+_BREAK_WINDOW_SECONDS = 0.25
+_BREAK_SEARCH_SECONDS = 0.06
+_BREAK_CORRELATION = 0.5
+_LOST_SECONDS = 2.0
+_STALE_SECONDS = 0.011
+"""What a server kept of an earlier application's last block, at most two blocks, and plays to the next one first."""
 
 
 def recording_clients(kind: str) -> tuple[str, ...]:
@@ -183,3 +189,56 @@ def silent_gaps(samples: Samples, shortest: float = 0.001) -> list[tuple[int, in
     edges = np.flatnonzero(np.diff(zero.astype(np.int8)))
     runs = [(int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     return [(start, length) for start, length in runs if length >= shortest * RATE]
+
+
+def first_sound(recording: Recording) -> float:
+    """From the application's first data to its first sound, s; infinity if it is all silence.
+
+    A short piece of sound at the very beginning, before the daemon can have heard anything, is the server's: what was left
+    in its buffers of the application before. It does not count.
+    """
+    sounding = recording.samples != 0.0
+    begin = 0
+    if len(sounding) and sounding[0]:
+        silence = np.flatnonzero(~sounding)
+        begin = int(silence[0]) if len(silence) and silence[0] <= _STALE_SECONDS * RATE else 0
+    found = np.flatnonzero(sounding[begin:])
+    if not len(found):
+        return float("inf")
+    return recording.arrival(begin + int(found[0])) - recording.arrivals[0]
+
+
+def breaks(samples: Samples, signal: Samples, fastest: float = 0.01) -> list[tuple[int, int]]:
+    """Where a recording leaves the known ``signal``, which is played over and over: (position, jump), in samples.
+
+    A positive jump is sound that was lost, a negative one is silence or a repetition put in. The recording is followed in
+    windows of a quarter of a second; a jump is a change of the delay by more than 1.5 ms and than ``fastest``, the rate at
+    which a correction of the clocks may change it (the drift controller's is 0.83 % at most). Where nothing is to be
+    recognised, as in deep pauses, the next clear window tells.
+    """
+    window, search = round(_BREAK_WINDOW_SECONDS * RATE), round(_BREAK_SEARCH_SECONDS * RATE)
+    found: list[tuple[int, int]] = []
+    place: int | None = None  # in the signal, of the sample at ``seen``
+    seen = 0
+    for start in range(0, len(samples) - window + 1, window):
+        piece = samples[start : start + window]
+        if place is None or start - seen > _LOST_SECONDS * RATE:
+            lag, fit = best_lag(piece, _round(signal, 0, len(signal) + window))
+            expected = lag if place is None else (place + start - seen) % len(signal)
+            half = len(signal) // 2
+            jump = (lag - expected + half) % len(signal) - half
+        else:
+            expected = (place + start - seen) % len(signal)
+            lag, fit = best_lag(piece, _round(signal, expected - search, window + 2 * search))
+            jump = lag - search
+        if fit < _BREAK_CORRELATION:
+            continue
+        if abs(jump) > 0.0015 * RATE + fastest * (start - seen):
+            found.append((start, jump))
+        place, seen = expected + jump, start
+    return found
+
+
+def _round(signal: Samples, start: int, length: int) -> Samples:
+    """``length`` samples from ``start`` on of the signal that begins again at its end."""
+    return np.take(signal, np.arange(start, start + length), mode="wrap")

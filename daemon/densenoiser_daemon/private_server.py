@@ -38,6 +38,11 @@ def available_kinds() -> tuple[str, ...]:
     return tuple(kind for kind in SERVER_KINDS if all(shutil.which(program) for program in needed[kind]))
 
 
+def feed_of(microphone: str = MICROPHONE_NAME) -> str:
+    """Name of the sink whose sound the fake microphone hears."""
+    return f"{microphone}_feed"
+
+
 class PrivateServer:
     """PulseAudio, or PipeWire with wireplumber and pipewire-pulse, started in ``folder`` and stopped on exit.
 
@@ -171,6 +176,15 @@ class PrivateServer:
                 if (module.argument or "").startswith(f"source_name={name} "):
                     pulse.module_unload(module.index)
 
+    def play(self, path: Path, sink: str = feed_of()) -> subprocess.Popen[bytes]:
+        """Play a file into a sink; the process ends with the file.
+
+        The server works in blocks of half of what the latency is above two process times: 10 ms, as a microphone does that
+        was opened for a call. By default the player asks for seconds, the fake microphone then delivers blocks of 43 ms,
+        and whoever opens it waits for the end of one.
+        """
+        return self.run(["paplay", "--latency-msec=100", "--process-time-msec=40", f"--device={sink}", str(path)])
+
     def run(self, arguments: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
         """Start a client of this server; the caller ends it, or the server's exit does."""
         process = subprocess.Popen(arguments, env=self.environment, **options)  # type: ignore[call-overload]
@@ -192,11 +206,6 @@ class PrivateServer:
                         )
                     ) from error
             time.sleep(0.05)
-
-
-def feed_of(microphone: str = MICROPHONE_NAME) -> str:
-    """Name of the sink whose sound the fake microphone hears."""
-    return f"{microphone}_feed"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

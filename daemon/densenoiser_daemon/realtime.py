@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import threading
+from pathlib import Path
 
 from dbus_fast import BusType, DBusError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
@@ -18,6 +19,7 @@ PRIORITY = 10
 """Below the sound servers' own (20 by default, 88 for PipeWire's data loop), above everything that is not real time."""
 _LIMIT_MICROSECONDS = 200_000
 """A real-time thread that computes for so long without sleeping is demoted; a frame takes under 1 ms."""
+_REALTIME_POLICIES = {os.SCHED_FIFO: "SCHED_FIFO", os.SCHED_RR: "SCHED_RR"}
 _RTKIT = "org.freedesktop.RealtimeKit1"
 _RTKIT_PATH = "/org/freedesktop/RealtimeKit1"
 
@@ -36,6 +38,20 @@ def request() -> str:
     except (OSError, TimeoutError, DBusError, EOFError, ValueError) as error:
         return f"normal: rtkit is not there or refused ({error})"
     return f"SCHED_RR {PRIORITY}, by rtkit"
+
+
+def scheduling(process: int) -> str:
+    """The most urgent scheduling among a process's threads, in words: "SCHED_FIFO 88", or "normal"."""
+    best, text = 0, "normal"
+    for task in Path(f"/proc/{process}/task").glob("*"):
+        try:
+            policy = os.sched_getscheduler(int(task.name)) & ~os.SCHED_RESET_ON_FORK
+            priority = os.sched_getparam(int(task.name)).sched_priority
+        except OSError:
+            continue  # it ended meanwhile
+        if policy in _REALTIME_POLICIES and priority > best:
+            best, text = priority, f"{_REALTIME_POLICIES[policy]} {priority}"
+    return text
 
 
 def demote_on_overrun(thread: threading.Thread) -> None:

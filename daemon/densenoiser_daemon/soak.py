@@ -20,12 +20,15 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 
+from densenoiser_models.stft import Samples
+
+from . import realtime
 from .audio.virtual_source import SOURCE_NAME
 from .demo import cpu_seconds, load_recording, start_daemon
 from .errors import BackendError
 from .i18n import _
-from .measure import RATE, Client, Recording, delays, silent_gaps
-from .private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds, feed_of
+from .measure import RATE, Client, Recording, breaks, delays, first_sound, silent_gaps
+from .private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds
 
 # The sound never falls to the server's digital silence (16 bits on PulseAudio), so exact zeros are holes in the delivery.
 _STRENGTH_DB = "20"
@@ -49,6 +52,13 @@ class SoakReport:
     gap_ms: float
     microphone_gaps: int
     """Holes in what another application got from the microphone itself: the server's own, not ours."""
+    breaks: int
+    """Places where the sound jumps against the signal that is played, by more than a correction of the clocks explains."""
+    break_ms: float
+    microphone_breaks: int
+    """Such places in what another application got from the microphone itself."""
+    scheduling: str
+    """Of the most urgent thread of each program."""
     counters: str
     """As the daemon logged them."""
     frame_cost_us: tuple[float, float]
@@ -104,6 +114,11 @@ _ROWS = (
     ),
     ("medians of the quarters", lambda r: " ".join(f"{q:.1f}" for q in r.latency_quarters) + " ms"),
     ("dropouts", lambda r: f"{r.gaps} ({r.gap_ms:.0f} ms); {r.microphone_gaps} in the microphone itself"),
+    (
+        "breaks in the known signal",
+        lambda r: f"{r.breaks} ({r.break_ms:.0f} ms); {r.microphone_breaks} in the microphone itself",
+    ),
+    ("scheduling", lambda r: r.scheduling),
     ("counters", lambda r: r.counters),
     ("a frame in the daemon, median / p99", lambda r: f"{r.frame_cost_us[0]:.0f} / {r.frame_cost_us[1]:.0f} us"),
     ("CPU while filtering", lambda r: f"{r.cpu_percent:.1f} %"),
@@ -124,12 +139,15 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         arguments += ["--strength", _STRENGTH_DB, *(["--model", model] if model is not None else [])]
         daemon = start_daemon(server, arguments)
         idle_cpu = _cpu_percent(daemon.pid, idle_seconds)
-        server.run(["paplay", f"--device={feed_of()}", str(server.folder / "noisy.wav")])
+        server.play(server.folder / "noisy.wav")
         time.sleep(_SETTLING_SECONDS)
         first_sounds = [_first_sound(server) for _n in range(_CONNECTIONS)]
         microphone, application = Client(server, MICROPHONE_NAME), Client(server, SOURCE_NAME)
         time.sleep(_SETTLING_SECONDS)
         rss_first = _rss_mib(daemon.pid)
+        programs = {name: process.pid for name, process in server.processes.items() if name != "dbus-daemon"}
+        programs["densenoised"] = daemon.pid
+        scheduling = ", ".join(f"{name} {realtime.scheduling(pid)}" for name, pid in programs.items())
         cpu = _cpu_percent(daemon.pid, seconds)
         rss_last = _rss_mib(daemon.pid)
         heard, got = microphone.stop(), application.stop()
@@ -139,14 +157,18 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         with server.control() as pulse:
             info = pulse.server_info()
             server_name = f"{info.server_name} {info.server_version}"
-    return _report(server_name, seconds, heard, got, log, cpu, idle_cpu, (rss_first, rss_last), first_sounds)
+    return _report(
+        server_name, seconds, sound, heard, got, scheduling, log, cpu, idle_cpu, (rss_first, rss_last), first_sounds
+    )
 
 
 def _report(
     server: str,
     seconds: float,
+    sound: Samples,
     heard: Recording,
     got: Recording,
+    scheduling: str,
     log: str,
     cpu: float,
     idle_cpu: float,
@@ -156,6 +178,7 @@ def _report(
     latencies = np.array([d.seconds for d in delays(heard, got)]) * 1e3
     skip = got.at(got.arrivals[0] + _SETTLING_SECONDS)
     gaps = silent_gaps(got.samples[skip:])
+    jumps = breaks(got.samples[skip:], sound)
     counts = re.findall(r"Counters\(([^)]*)\)", log)
     costs = re.findall(r"a frame cost (\d+) us in the median, (\d+) us", log)
     return SoakReport(
@@ -168,6 +191,10 @@ def _report(
         gaps=len(gaps),
         gap_ms=sum(length for _start, length in gaps) / RATE * 1e3,
         microphone_gaps=len(silent_gaps(heard.samples[skip:])),
+        breaks=len(jumps),
+        break_ms=sum(abs(jump) for _start, jump in jumps) / RATE * 1e3,
+        microphone_breaks=len(breaks(heard.samples[skip:], sound)),
+        scheduling=scheduling,
         counters=counts[-1] if counts else "",
         frame_cost_us=(float(costs[-1][0]), float(costs[-1][1])) if costs else (float("nan"), float("nan")),
         cpu_percent=cpu,
@@ -185,10 +212,7 @@ def _first_sound(server: PrivateServer) -> float:
     time.sleep(1.0)
     recording = client.stop()
     time.sleep(0.3)
-    sounding = np.flatnonzero(recording.samples)
-    if not len(sounding):
-        return float("inf")
-    return recording.arrival(int(sounding[0])) - recording.arrivals[0]
+    return first_sound(recording)
 
 
 def _cpu_percent(pid: int, seconds: float) -> float:

@@ -50,7 +50,7 @@ def talk(server: PrivateServer) -> Callable[..., None]:
         speech, noise = load_recording()
         path = server.folder / "talk.wav"
         soundfile.write(path, np.tile(2 * speech + noise, 6), RATE, subtype="FLOAT")
-        server.run(["paplay", f"--device={sink}", str(path)])
+        server.play(path, sink)
 
     return start
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import numpy as np
 import pulsectl
 from pulsectl._pulsectl import LibPulse
 
@@ -22,7 +23,8 @@ from .virtual_source import SINK_NAME, SOURCE_NAME, VirtualSource
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 3.0
-PLAYBACK_TARGET_SECONDS = 0.020
+CUSHION_SECONDS = 0.010
+"""Silence queued before the first frame. PipeWire plays whatever is there: without it, the second frame comes too late."""
 _NO_MONITOR = 2**32 - 1
 _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallError)
 
@@ -34,6 +36,8 @@ class PulseBackend:
         """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time."""
         self._rate = rate
         self._fragment = fragment
+        self._cushion = np.zeros(round(CUSHION_SECONDS * rate), np.float32)
+        self._is_silent = True
         self._pulse: pulsectl.Pulse | None = None
         self._loop: MainLoop | None = None
         self._virtual: VirtualSource | None = None
@@ -65,7 +69,7 @@ class PulseBackend:
             self._virtual = VirtualSource(pulse, self._rate)
             pulse.event_mask_set("source", "source_output", "sink_input", "server")
             pulse.event_callback_set(self._on_event)
-            self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, round(PLAYBACK_TARGET_SECONDS * self._rate))
+            self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, len(self._cushion) + self._fragment)
             self._await_playback()
             self._refresh({"source", "source_output", "sink_input"})
 
@@ -102,6 +106,7 @@ class PulseBackend:
     def start(self, microphone: Microphone) -> None:
         assert self._pulse is not None
         assert self._playback is not None
+        self._is_silent = True
         self._playback.cork(False)
         self._record = RecordStream(self._pulse, microphone.name, self._rate, self._fragment)
 
@@ -141,6 +146,9 @@ class PulseBackend:
 
     def write(self, samples: Samples) -> None:
         assert self._playback is not None
+        if self._is_silent:
+            self._is_silent = False
+            self._playback.write(self._cushion)
         self._playback.write(samples)
 
     @property
