@@ -1,11 +1,12 @@
-"""DenseNoiser's network: dense blocks along time over a learned patch view of the spectrum.
+"""DenseNoiser's network: dense blocks over time and frequency, whose weights all positions of the spectrum share.
 
 Every layer of a block sees the outputs of all layers before it, and a transition compresses them (Huang et al.,
-"Densely Connected Convolutional Networks", CVPR 2017). The layers are causal, dilated convolutions over frames.
+"Densely Connected Convolutional Networks", CVPR 2017). A layer looks along one axis: a leaky memory along time, a
+convolution along frequency, a mixture of all positions.
 
-    spectrum, this frame and the last -> |X|^0.3 -> strided convolution over frequency: 12 channels x 32 positions
-    -> linear, joined by the log energies above 8 kHz -> dense blocks over time -> linear, joined by the patches
-    -> transposed convolution: complex mask up to 8 kHz;  and sigmoid: one gain a band above
+    spectrum, this frame and the last -> |X|^0.3 -> patches: 64 positions of 125 Hz -> dense layer
+    -> 32 positions of 250 Hz, joined by 4 of 4 kHz made of the log energies above 8 kHz -> dense blocks
+    -> 64 positions, joined by the patches -> dense layer -> complex mask up to 8 kHz;  and one gain a band above
 """
 
 from __future__ import annotations
@@ -16,59 +17,78 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .mask import HIGH_BANDS, LOW_BINS, compress, full_mask, log_energy, split_spectrum
+from .leaky_memory import leaky_memory
+from .mask import HIGH_BANDS, LOW_BINS, compress, full_mask, log_energy, split_spectrum, with_magnitude
 
-KERNEL, STRIDE = 16, 8
-POSITIONS = LOW_BINS // STRIDE
+KERNEL, STRIDE = 8, 4
+FINE = LOW_BINS // STRIDE
+COARSE = FINE // 2
+HIGH_POSITIONS = 4
+POSITIONS = COARSE + HIGH_POSITIONS
+INPUTS = 6
+"""Channels of a bin: real part, imaginary part and magnitude, of the last frame and of this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseNetSize:
-    """Widths: features of a frame between blocks, features a layer adds, patch channels; dilations, block by block."""
+    """Channels of the fine and of the coarse positions, channels that a layer adds there, and how many blocks."""
 
-    width: int = 160
-    growth: int = 40
-    patch_channels: int = 12
-    dilations: tuple[tuple[int, ...], ...] = ((1, 2, 4, 8), (1, 2, 4, 8), (2, 4, 8, 16))
+    fine: int
+    width: int
+    growth: int
+    blocks: int
 
 
 SIZES = {
-    "small": DenseNetSize(),
-    "large": DenseNetSize(384, 80, 24, ((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8), (2, 4, 8, 16))),
+    "tiny": DenseNetSize(8, 16, 8, 1),
+    "small": DenseNetSize(24, 48, 24, 3),
+    "large": DenseNetSize(48, 96, 48, 5),
 }
 
 
-class DenseBlock(nn.Module):
-    """Causal dilated convolutions of three taps, each fed by all before it, then a 1x1 transition and the residual.
+class Layer(nn.Module):
+    """A convolution along frequency, its normalisation, and ReLU."""
 
-    A convolution is one product for its three taps, then a sum of shifted frames: on a CPU twice as fast as Conv1d
-    with so few channels.
-    """
-
-    def __init__(self, width: int, growth: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, transposed: bool = False) -> None:
         super().__init__()
-        self.width, self.growth, self.dilations = width, growth, dilations
-        self.taps = nn.ModuleList(nn.Linear(width + i * growth, 3 * growth, bias=False) for i in range(len(dilations)))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(growth) for _ in dilations)
-        self.transition = nn.Linear(width + len(dilations) * growth, width, bias=False)
-        self.transition_norm = nn.BatchNorm1d(width)
-        with torch.no_grad():
-            for weight in self.taps.parameters():
-                nn.init.kaiming_uniform_(weight, nonlinearity="relu")
-                weight.mul_(3**-0.5)  # three taps are summed
+        kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+        padding = (kernel - stride + 1) // 2
+        self.convolution = kind(inputs, outputs, (1, kernel), (1, stride), (0, padding), bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, frames, width) to the same."""
-        batch, frames, _ = x.shape
-        features = x
-        for taps, norm, dilation in zip(self.taps, self.norms, self.dilations, strict=True):
-            oldest, older, now = taps(features).split(self.growth, 2)
-            new = now + F.pad(older, (0, 0, dilation, 0))[:, :frames]
-            new = new + F.pad(oldest, (0, 0, 2 * dilation, 0))[:, :frames]
-            new = F.relu(norm(new.reshape(-1, self.growth))).reshape(batch, frames, -1)
-            features = torch.cat([features, new], 2)
-        new = self.transition_norm(self.transition(features).reshape(-1, self.width))
-        return x + F.relu(new).reshape(x.shape)
+        """(frames, inputs, 1, positions) to (frames, outputs, 1, positions), all channels-last in memory."""
+        return F.relu(self.norm(self.convolution(x)))
+
+
+class DenseBlock(nn.Module):
+    """Memory along time, convolution along frequency, mixture of all positions; then a transition and the residual."""
+
+    def __init__(self, width: int, growth: int) -> None:
+        super().__init__()
+        self.leak = nn.Conv2d(width, width, 1)
+        self.news = nn.Conv2d(width, width, 1)
+        self.near = Layer(2 * width, growth, 3)
+        self.far = nn.Conv2d(2 * width + growth, growth, 1, bias=False)
+        self.far_norm = nn.BatchNorm2d(growth)
+        self.mixture = nn.Parameter(torch.randn(POSITIONS, POSITIONS) * POSITIONS**-0.5)
+        self.transition = Layer(2 * width + 2 * growth, width)
+        assert self.leak.bias is not None
+        with torch.no_grad():  # memories of 1 to 100 frames
+            self.leak.bias.copy_(torch.logit(torch.logspace(-0.3, -2, width)))
+
+    def forward(self, x: Tensor, batch: int) -> Tensor:
+        """(frames * batch, width, 1, positions), time first, to the same."""
+        frames = len(x) // batch
+        leak, news = (
+            part.permute(0, 2, 3, 1).float().reshape(frames, -1) for part in (self.leak(x), self.news(x))
+        )
+        memory = leaky_memory(torch.sigmoid(leak), news).to(x.dtype)
+        features = torch.cat([x, memory.reshape(len(x), 1, POSITIONS, -1).permute(0, 3, 1, 2)], 1)
+        features = torch.cat([features, self.near(features)], 1)
+        far = self.far_norm(self.far(features))
+        mixed = F.relu(torch.matmul(self.mixture, far.permute(0, 2, 3, 1)))
+        return x + self.transition(torch.cat([features, mixed.permute(0, 3, 1, 2)], 1))
 
 
 class DenseNet(nn.Module):
@@ -77,16 +97,19 @@ class DenseNet(nn.Module):
     def __init__(self, size: str = "small") -> None:
         super().__init__()
         self.size = SIZES[size]
-        channels, width = self.size.patch_channels, self.size.width
-        self.stem = nn.Conv1d(4, channels, KERNEL, STRIDE, (KERNEL - STRIDE) // 2, bias=False)
-        self.stem_norm = nn.BatchNorm1d(channels)
-        self.encode = nn.Linear(channels * POSITIONS + HIGH_BANDS, width, bias=False)
-        self.encode_norm = nn.BatchNorm1d(width)
-        self.blocks = nn.ModuleList(DenseBlock(width, self.size.growth, d) for d in self.size.dilations)
-        self.decode = nn.Linear(width, channels * POSITIONS, bias=False)
-        self.decode_norm = nn.BatchNorm1d(channels * POSITIONS)
-        self.gains = nn.Linear(width, HIGH_BANDS)
-        self.leaf = nn.ConvTranspose1d(2 * channels, 2, KERNEL, STRIDE, (KERNEL - STRIDE) // 2)
+        fine, width = self.size.fine, self.size.width
+        self.stem = nn.Linear(INPUTS * KERNEL, fine, bias=False)
+        self.stem_norm = nn.BatchNorm2d(fine)
+        self.encode = Layer(fine, fine, 3)
+        self.down = Layer(2 * fine, width, 4, 2)
+        self.high = nn.Linear(HIGH_BANDS, HIGH_POSITIONS * width, bias=False)
+        self.high_norm = nn.BatchNorm1d(HIGH_POSITIONS * width)
+        self.place = nn.Parameter(0.3 * torch.randn(1, width, 1, POSITIONS))
+        self.blocks = nn.ModuleList(DenseBlock(width, self.size.growth) for _ in range(self.size.blocks))
+        self.up = Layer(width, fine, 4, 2, transposed=True)
+        self.decode = Layer(3 * fine, fine, 3)
+        self.leaf = nn.ConvTranspose2d(2 * fine, 2, (1, KERNEL), (1, STRIDE), (0, STRIDE // 2))
+        self.gains = nn.Linear(HIGH_POSITIONS * width, HIGH_BANDS)
         nn.init.zeros_(self.leaf.weight)  # the mask starts as one
         nn.init.zeros_(self.gains.weight)
         assert self.leaf.bias is not None
@@ -97,19 +120,34 @@ class DenseNet(nn.Module):
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes."""
         batch, frames = low.shape[:2]
-        now = compress(low)
-        last = F.pad(now, (0, 0, 0, 0, 1, 0))[:, :-1]
-        both = torch.cat([last, now], 3).flatten(0, 1).transpose(1, 2)
-        patches = F.relu(self.stem_norm(self.stem(both)))
-        energies = log_energy(high**2).flatten(0, 1)
-        x = F.relu(self.encode_norm(self.encode(torch.cat([patches.flatten(1), energies], 1))))
-        x = x.reshape(batch, frames, -1)
+        low, high = low.transpose(0, 1), high.transpose(0, 1)
+        now = with_magnitude(compress(low))
+        last = F.pad(now, (0, 0, 0, 0, 0, 0, 1, 0))[:-1]
+        patches = self._patches(torch.cat([last, now], 3).flatten(0, 1))
+        encoded = torch.cat([patches, self.encode(patches)], 1)
+        energies = F.relu(self.high_norm(self.high(log_energy(high**2).flatten(0, 1))))
+        above = energies.reshape(len(energies), -1, 1, HIGH_POSITIONS)
+        x = torch.cat([self.down(encoded), above], 3) + self.place
+        x = x.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
-            x = block(x)
-        x = x.flatten(0, 1)
-        decoded = F.relu(self.decode_norm(self.decode(x))).reshape(batch * frames, -1, POSITIONS)
-        mask = self.leaf(torch.cat([decoded, patches], 1)).transpose(1, 2).reshape(batch, frames, LOW_BINS, 2)
-        return mask, torch.sigmoid(self.gains(x)).reshape(batch, frames, HIGH_BANDS)
+            x = block(x, batch)
+        gains = torch.sigmoid(self.gains(x[..., COARSE:].flatten(1)))
+        decoded = self.decode(torch.cat([encoded, self.up(x[..., :COARSE])], 1))
+        mask = self.leaf(torch.cat([patches, decoded], 1)).permute(0, 3, 1, 2)
+        return (
+            mask.reshape(frames, batch, LOW_BINS, 2).transpose(0, 1),
+            gains.reshape(frames, batch, HIGH_BANDS).transpose(0, 1),
+        )
+
+    def _patches(self, bins: Tensor) -> Tensor:
+        """(frames, 256, 6) to (frames, fine, 1, 64).
+
+        A convolution of kernel 8 and stride 4, written as a product of chunks of four bins: torch 2.13's bf16
+        convolution is wrong for so few channels and so long a kernel.
+        """
+        padded = F.pad(bins, (0, 0, STRIDE // 2, STRIDE // 2)).reshape(len(bins), 1, FINE + 1, STRIDE * INPUTS)
+        product = self.stem(torch.cat([padded[:, :, :-1], padded[:, :, 1:]], 3))
+        return F.relu(self.stem_norm(product.permute(0, 3, 1, 2)))
 
     def streaming(self) -> StreamingDenseNet:
         """The same function frame by frame, normalisation folded into the weights."""
@@ -118,64 +156,72 @@ class DenseNet(nn.Module):
 
 def _folded(weight: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Weight (out, ...) and bias (out,) of a convolution and the BatchNorm after it as one."""
-    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
 
 
-class StreamingBlock(nn.Module):
-    """A dense block for one frame.
+class StreamingLayer(nn.Module):
+    """A ``Layer`` for one frame, (1, channels, positions)."""
 
-    What a frame adds to later frames is computed in one product when it is seen, and kept: ``state`` holds the last
-    ``2 * max(dilations)`` frames of it, shape (frames, 2 * layers * growth). A layer then needs one product of its own,
-    instead of gathering, joining and multiplying three frames of features.
-    """
-
-    places: Tensor
+    weight: Tensor
     bias: Tensor
-    later: Tensor
-    transition: Tensor
-    transition_bias: Tensor
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(layer, Layer)
+        weight = layer.convolution.weight.detach()[:, :, 0]
+        self.transposed = isinstance(layer.convolution, nn.ConvTranspose2d)
+        if self.transposed:
+            folded, bias = _folded(weight.transpose(0, 1), layer.norm)
+            weight = folded.transpose(0, 1).contiguous()
+        else:
+            weight, bias = _folded(weight, layer.norm)
+        self.register_buffer("weight", weight.detach())
+        self.register_buffer("bias", bias.detach())
+        self.stride, self.padding = layer.convolution.stride[1], layer.convolution.padding[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, inputs, positions) to (1, outputs, positions)."""
+        function = F.conv_transpose1d if self.transposed else F.conv1d
+        return F.relu(function(x, self.weight, self.bias, self.stride, self.padding))
+
+
+class StreamingBlock(nn.Module):
+    """A ``DenseBlock`` for one frame; ``memory`` (1, width, positions) is its state."""
+
+    leak_and_news: Tensor
+    leak_and_news_bias: Tensor
+    far: Tensor
+    far_bias: Tensor
+    mixture: Tensor
 
     def __init__(self, block: DenseBlock) -> None:
         super().__init__()
-        growth, layers = block.growth, len(block.dilations)
-        self.growth = growth
-        self.memory = 2 * max(block.dilations)
-        later = torch.zeros(block.width + (layers - 1) * growth, 2 * layers * growth)
-        biases, places = [], []
-        for i, (taps, norm, dilation) in enumerate(zip(block.taps, block.norms, block.dilations, strict=True)):
-            assert isinstance(taps, nn.Linear)
-            oldest, older, now = taps.weight.detach().split(growth)
-            weight, bias = _folded(now, norm)
-            self.register_buffer(f"now_{i}", weight.T.contiguous())
-            biases.append(bias.detach())
-            for tap, past, age in ((0, oldest, 2 * dilation), (1, older, dilation)):
-                column = (tap * layers + i) * growth
-                later[: past.shape[1], column : column + growth] = _folded(past, norm)[0].T
-                places.append((self.memory - age) * 2 * layers * growth + column + torch.arange(growth))
-        self.register_buffer("bias", torch.cat(biases)[None])
-        # places come layer by layer; rows are the taps.
-        order = torch.stack(places).reshape(layers, 2, growth).transpose(0, 1).reshape(2, layers * growth)
-        self.register_buffer("places", order)
-        self.register_buffer("later", later)
-        weight, bias = _folded(block.transition.weight.detach(), block.transition_norm)
-        self.register_buffer("transition", weight.T.contiguous())
-        self.register_buffer("transition_bias", bias.detach())
-        self.layers = layers
+        self.width = block.leak.out_channels
+        assert block.leak.bias is not None
+        assert block.news.bias is not None
+        far, far_bias = _folded(block.far.weight, block.far_norm)
+        for name, tensor in {
+            "leak_and_news": torch.cat([block.leak.weight, block.news.weight])[:, :, 0],
+            "leak_and_news_bias": torch.cat([block.leak.bias, block.news.bias]),
+            "far": far[:, :, 0],
+            "far_bias": far_bias,
+            "mixture": block.mixture.T.contiguous(),
+        }.items():
+            self.register_buffer(name, tensor.detach().clone())
+        self.near, self.transition = StreamingLayer(block.near), StreamingLayer(block.transition)
 
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, width) and the state to the same, one frame later."""
-        pasts = (state.reshape(-1)[self.places].sum(0, keepdim=True) + self.bias).split(self.growth, 1)
-        features = seen = x
-        for i, past in enumerate(pasts):
-            seen = features  # by the layers; the last one's output goes to the transition alone
-            new = F.relu(torch.addmm(past, seen, self.get_buffer(f"now_{i}")))
-            features = torch.cat([seen, new], 1)
-        next_state = torch.cat([state[1:], seen @ self.later], 0)
-        return x + F.relu(torch.addmm(self.transition_bias, features, self.transition)), next_state
+    def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, width, positions) and the memory to the same, one frame later."""
+        leak, news = F.conv1d(x, self.leak_and_news, self.leak_and_news_bias).split(self.width, 1)
+        memory = memory + torch.sigmoid(leak) * (news - memory)
+        features = torch.cat([x, memory], 1)
+        features = torch.cat([features, self.near(features)], 1)
+        mixed = F.relu(torch.matmul(F.conv1d(features, self.far, self.far_bias), self.mixture))
+        return x + self.transition(torch.cat([features, mixed], 1)), memory
 
 
 class StreamingDenseNet(nn.Module):
@@ -183,10 +229,9 @@ class StreamingDenseNet(nn.Module):
 
     stem: Tensor
     stem_bias: Tensor
-    encode: Tensor
-    encode_bias: Tensor
-    decode: Tensor
-    decode_bias: Tensor
+    high: Tensor
+    high_bias: Tensor
+    place: Tensor
     gains: Tensor
     gains_bias: Tensor
     leaf: Tensor
@@ -194,44 +239,46 @@ class StreamingDenseNet(nn.Module):
 
     def __init__(self, net: DenseNet) -> None:
         super().__init__()
-        stem, stem_bias = _folded(net.stem.weight.detach(), net.stem_norm)
-        encode, encode_bias = _folded(net.encode.weight.detach(), net.encode_norm)
-        decode, decode_bias = _folded(net.decode.weight.detach(), net.decode_norm)
+        stem, stem_bias = _folded(net.stem.weight, net.stem_norm)
+        high, high_bias = _folded(net.high.weight, net.high_norm)
         assert net.leaf.bias is not None
         for name, tensor in {
-            "stem": stem,
+            "stem": stem.reshape(-1, KERNEL, INPUTS).transpose(1, 2).contiguous(),
             "stem_bias": stem_bias,
-            "encode": encode.T.contiguous(),
-            "encode_bias": encode_bias,
-            "decode": decode.T.contiguous(),
-            "decode_bias": decode_bias,
+            "high": high.T.contiguous(),
+            "high_bias": high_bias,
+            "place": net.place[:, :, 0],
             "gains": net.gains.weight.T.contiguous(),
             "gains_bias": net.gains.bias,
-            "leaf": net.leaf.weight,
+            "leaf": net.leaf.weight[:, :, 0],
             "leaf_bias": net.leaf.bias,
         }.items():
             self.register_buffer(name, tensor.detach().clone())
-        self.blocks = nn.ModuleList(StreamingBlock(b) for b in net.blocks if isinstance(b, DenseBlock))
-        self.state_shapes = {"last_spectrum": (1, 2, LOW_BINS)} | {
-            f"block_{i}": (b.memory, b.later.shape[1])
-            for i, b in enumerate(self.blocks)
-            if isinstance(b, StreamingBlock)
+        self.width = net.size.width
+        self.encode, self.down, self.up, self.decode = (
+            StreamingLayer(layer) for layer in (net.encode, net.down, net.up, net.decode)
+        )
+        self.blocks = nn.ModuleList(StreamingBlock(block) for block in net.blocks if isinstance(block, DenseBlock))
+        self.state_shapes = {"last_spectrum": (1, INPUTS // 2, LOW_BINS)} | {
+            f"memory_{i}": (1, self.width, POSITIONS) for i in range(len(self.blocks))
         }
 
-    def forward(self, spectrum: Tensor, last: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, spectrum: Tensor, last: Tensor, *memories: Tensor) -> tuple[Tensor, ...]:
         """One frame; states in the order of ``state_shapes``."""
         now, energies = split_spectrum(spectrum)
-        both = torch.cat([last, now], 1)
-        patches = F.relu(F.conv1d(both, self.stem, self.stem_bias, STRIDE, (KERNEL - STRIDE) // 2))
-        encoded = torch.cat([patches.reshape(1, -1), energies], 1)
-        x = F.relu(torch.addmm(self.encode_bias, encoded, self.encode))
-        next_states = []
-        for block, state in zip(self.blocks, states, strict=True):
-            x, next_state = block(x, state)
-            next_states.append(next_state)
-        decoded = F.relu(torch.addmm(self.decode_bias, x, self.decode)).reshape(1, -1, POSITIONS)
+        now = with_magnitude(now, 1)
+        patches = F.relu(F.conv1d(torch.cat([last, now], 1), self.stem, self.stem_bias, STRIDE, STRIDE // 2))
+        encoded = torch.cat([patches, self.encode(patches)], 1)
+        above = F.relu(torch.addmm(self.high_bias, energies, self.high)).reshape(1, self.width, HIGH_POSITIONS)
+        x = torch.cat([self.down(encoded), above], 2) + self.place
+        next_memories = []
+        for block, memory in zip(self.blocks, memories, strict=True):
+            x, next_memory = block(x, memory)
+            next_memories.append(next_memory)
+        below, above = x.split([COARSE, HIGH_POSITIONS], 2)
+        gains = torch.sigmoid(torch.addmm(self.gains_bias, above.reshape(1, -1), self.gains))
+        decoded = self.decode(torch.cat([encoded, self.up(below)], 1))
         leaf = F.conv_transpose1d(
-            torch.cat([decoded, patches], 1), self.leaf, self.leaf_bias, STRIDE, (KERNEL - STRIDE) // 2
+            torch.cat([patches, decoded], 1), self.leaf, self.leaf_bias, STRIDE, STRIDE // 2
         )
-        gains = torch.sigmoid(torch.addmm(self.gains_bias, x, self.gains))
-        return full_mask(leaf, gains), now, *next_states
+        return full_mask(leaf, gains), now, *next_memories

@@ -18,6 +18,12 @@ def compress(low: Tensor) -> Tensor:
     return low * torch.pow(torch.sum(low * low, -1, keepdim=True) + _FLOOR, (COMPRESSION - 1) / 2)
 
 
+def with_magnitude(compressed: Tensor, axis: int = -1) -> Tensor:
+    """Real and imaginary parts along ``axis``, joined by the magnitude."""
+    squared = torch.sum(compressed * compressed, axis, keepdim=True)
+    return torch.cat([compressed, torch.sqrt(squared + _FLOOR)], axis)
+
+
 def compressed_magnitude(low: Tensor) -> Tensor:
     """Magnitudes of bins (..., 2) to the power of 0.3, shape (...)."""
     return torch.pow(torch.sum(low * low, -1) + _FLOOR, COMPRESSION / 2)

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument(
         "--synthetic-hours", type=float, default=1.0, help="hours of generated machine noise (%(default)s)"
     )
+    pool.add_argument("--noise-speeds", type=int, default=2, help="times a noise is taken at another speed (%(default)s)")
     pool.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     pool.set_defaults(run=_pool)
 
@@ -131,8 +132,9 @@ def _pool(options: argparse.Namespace) -> int:
     with _progress() as progress:
         task = progress.add_task("pool", total=None)
         for done, total in build_pool(
-            options.out, options.speech, options.noise, options.synthetic_hours, options.seed, options.workers
-        ):
+            options.out, options.speech, options.noise, options.synthetic_hours, options.seed, options.workers,
+            options.noise_speeds,
+        ):  # fmt: skip
             progress.update(task, completed=done, total=total)
     left_out = len((options.out / "left_out.csv").read_text(encoding="utf-8").splitlines()) - 1
     _say(f"{options.out}: {done - left_out} recordings; {left_out} left out, listed in left_out.csv")

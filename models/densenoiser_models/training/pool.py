@@ -34,6 +34,8 @@ _POOL_RMS = 10 ** (POOL_LEVEL_DB / 20)
 SHORTEST_SECONDS = 0.3
 SYNTHETIC_GROUP = "machine_noise"
 SYNTHETIC_SECONDS = 12.0
+NOISE_SPEEDS = (0.7, 1.4)
+"""Range of the speeds at which a noise is taken once more: another fan, another street, from the same recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,16 @@ def _speech_tracks(task: tuple[Path, int]) -> dict[str, Track] | str:
     }
 
 
-def _noise_tracks(task: tuple[Path | None, int]) -> dict[str, Track] | str:
-    path, seed = task
+def _noise_tracks(task: tuple[Path | None, int, bool]) -> dict[str, Track] | str:
+    path, seed, at_other_speed = task
+    rng = np.random.default_rng([seed, 2])
     try:
-        noise = read_mono(path) if path else machine_noise(np.random.default_rng([seed, 2]), SYNTHETIC_SECONDS)
+        noise = read_mono(path) if path else machine_noise(rng, SYNTHETIC_SECONDS)
     except AudioFileError as error:
         return str(error)
+    if at_other_speed:
+        speed = float(np.exp(rng.uniform(*np.log(NOISE_SPEEDS))))
+        noise = np.asarray(soxr.resample(noise, SPEC.sample_rate * speed, SPEC.sample_rate), np.float32)
     return {"noise": _track(noise * np.float32(_POOL_RMS / active_level(noise)))}
 
 
@@ -179,16 +185,25 @@ def _group(path: Path, folder: Path) -> str:
 
 
 def build_pool(
-    out: Path, speech: Iterable[Path], noise: Iterable[Path], synthetic_hours: float, seed: int, workers: int
+    out: Path,
+    speech: Iterable[Path],
+    noise: Iterable[Path],
+    synthetic_hours: float,
+    seed: int,
+    workers: int,
+    noise_speeds: int = 0,
 ) -> Iterator[tuple[int, int]]:
     """Write a pool of all recordings below the folders, yielding (files done, files in all).
 
-    A group is a folder's direct child. The pool is the same for the same files and seed, whatever ``workers`` is.
+    A group is a folder's direct child. Every noise is there once as it is and ``noise_speeds`` times at other speeds. The pool is the same for the same files and seed, whatever ``workers`` is.
     """
     out.mkdir(parents=True, exist_ok=True)
     spoken = [(folder, path) for folder in speech for path in audio_files(folder)]
-    noises: list[tuple[Path | None, Path | None]] = [(folder, path) for folder in noise for path in audio_files(folder)]
-    noises += [(None, None)] * round(synthetic_hours * 3600 / SYNTHETIC_SECONDS)
+    recorded = [(folder, path) for folder in noise for path in audio_files(folder)]
+    noises: list[tuple[Path | None, Path | None, bool]] = [
+        (folder, path, turn > 0) for turn in range(1 + noise_speeds) for folder, path in recorded
+    ]
+    noises += [(None, None, False)] * round(synthetic_hours * 3600 / SYNTHETIC_SECONDS)
     seeds = np.random.SeedSequence(seed).generate_state(len(spoken) + len(noises)).tolist()
     total, done = len(seeds), 0
     writer = _Writer(out)
@@ -198,8 +213,8 @@ def build_pool(
             writer.add(_group(path, folder), str(path), tracks)
             done += 1
             yield done, total
-        noise_tasks = [(path, s) for (_, path), s in zip(noises, seeds[len(spoken) :], strict=True)]
-        for (home, where), tracks in zip(noises, pool.map(_noise_tracks, noise_tasks, chunksize=4), strict=True):
+        noise_tasks = [(path, s, other) for (_, path, other), s in zip(noises, seeds[len(spoken) :], strict=True)]
+        for (home, where, _other), tracks in zip(noises, pool.map(_noise_tracks, noise_tasks, chunksize=4), strict=True):
             group = _group(where, home) if home and where else SYNTHETIC_GROUP
             writer.add(group, str(where or SYNTHETIC_GROUP), tracks)
             done += 1
