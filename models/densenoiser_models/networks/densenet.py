@@ -47,7 +47,12 @@ SIZES = {
 
 
 class Layer(nn.Module):
-    """A convolution along frequency, its normalisation, and ReLU."""
+    """A convolution along frequency, its normalisation, and ReLU.
+
+    Training keeps channels outermost in memory, (channels, frames, positions): joining features is then a plain copy,
+    and everything but the products runs over long rows. A convolution is one product for all its taps; shifting the
+    results along the positions is another, with a matrix of zeros and ones. On a CPU twice as fast as Conv2d.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, transposed: bool = False) -> None:
         super().__init__()
@@ -55,10 +60,46 @@ class Layer(nn.Module):
         padding = (kernel - stride + 1) // 2
         self.convolution = kind(inputs, outputs, (1, kernel), (1, stride), (0, padding), bias=False)
         self.norm = nn.BatchNorm2d(outputs)
+        self.kernel, self.stride, self.padding, self.transposed = kernel, stride, padding, transposed
 
     def forward(self, x: Tensor) -> Tensor:
-        """(frames, inputs, 1, positions) to (frames, outputs, 1, positions), all channels-last in memory."""
-        return F.relu(self.norm(self.convolution(x)))
+        """(inputs, frames, positions) to (outputs, frames, positions)."""
+        weight = self.convolution.weight[:, :, 0]
+        if self.kernel == 1:
+            y = mix_channels(weight[..., 0], x)
+        elif self.stride == 1:
+            taps = mix_channels(weight.permute(2, 0, 1).flatten(0, 1), x).chunk(self.kernel)
+            middle = self.kernel // 2
+            y = taps[middle]
+            for tap, part in enumerate(taps):
+                if tap != middle:
+                    y = y + torch.matmul(part, self._places(x.shape[2], tap))
+        elif self.transposed:
+            taps = mix_channels(weight.permute(2, 1, 0).flatten(0, 1), x).chunk(self.kernel)
+            y = torch.matmul(taps[0], self._places(x.shape[2] * self.stride, 0).T)
+            for tap in range(1, self.kernel):
+                y = y + torch.matmul(taps[tap], self._places(x.shape[2] * self.stride, tap).T)
+        else:
+            seen = [torch.matmul(x, self._places(x.shape[2], tap)) for tap in range(self.kernel)]
+            y = mix_channels(weight.permute(0, 2, 1).flatten(1), torch.cat(seen))
+        return F.relu(normalise(self.norm, y))
+
+    def _places(self, positions: int, tap: int) -> Tensor:
+        """Which position a tap sees of each result, (positions, results)."""
+        seen = torch.arange(positions // self.stride) * self.stride + tap - self.padding
+        matrix = (torch.arange(positions)[:, None] == seen).to(self.convolution.weight.dtype)
+        return matrix.to(self.convolution.weight.device)
+
+
+def mix_channels(weight: Tensor, x: Tensor) -> Tensor:
+    """The product over channels: (outputs, inputs) and (inputs, frames, positions) to (outputs, frames, positions)."""
+    return torch.mm(weight, x.flatten(1)).reshape(-1, *x.shape[1:])
+
+
+def normalise(norm: nn.Module, x: Tensor) -> Tensor:
+    """BatchNorm of (channels, frames, positions)."""
+    y: Tensor = norm(x[None])
+    return y[0]
 
 
 class DenseBlock(nn.Module):
@@ -78,17 +119,21 @@ class DenseBlock(nn.Module):
             self.leak.bias.copy_(torch.logit(torch.logspace(-0.3, -2, width)))
 
     def forward(self, x: Tensor, batch: int) -> Tensor:
-        """(frames * batch, width, 1, positions), time first, to the same."""
-        frames = len(x) // batch
-        leak, news = (
-            part.permute(0, 2, 3, 1).float().reshape(frames, -1) for part in (self.leak(x), self.news(x))
-        )
-        memory = leaky_memory(torch.sigmoid(leak), news).to(x.dtype)
-        features = torch.cat([x, memory.reshape(len(x), 1, POSITIONS, -1).permute(0, 3, 1, 2)], 1)
-        features = torch.cat([features, self.near(features)], 1)
-        far = self.far_norm(self.far(features))
-        mixed = F.relu(torch.matmul(self.mixture, far.permute(0, 2, 3, 1)))
-        return x + self.transition(torch.cat([features, mixed.permute(0, 3, 1, 2)], 1))
+        """(width, frames * batch, positions), time first, to the same."""
+        leak, news = (self._gate(gate, x, batch) for gate in (self.leak, self.news))
+        memory = leaky_memory(torch.sigmoid(leak), news).to(x.dtype).reshape(x.shape)
+        features = torch.cat([x, memory])
+        features = torch.cat([features, self.near(features)])
+        far = normalise(self.far_norm, mix_channels(self.far.weight[:, :, 0, 0], features))
+        mixed = F.relu(torch.matmul(far, self.mixture.T))
+        y: Tensor = x + self.transition(torch.cat([features, mixed]))
+        return y
+
+    @staticmethod
+    def _gate(gate: nn.Conv2d, x: Tensor, batch: int) -> Tensor:
+        assert gate.bias is not None
+        product = mix_channels(gate.weight[:, :, 0, 0], x).reshape(len(x), -1, batch * POSITIONS)
+        return product.float() + gate.bias[:, None, None]
 
 
 class DenseNet(nn.Module):
@@ -124,30 +169,35 @@ class DenseNet(nn.Module):
         now = with_magnitude(compress(low))
         last = F.pad(now, (0, 0, 0, 0, 0, 0, 1, 0))[:-1]
         patches = self._patches(torch.cat([last, now], 3).flatten(0, 1))
-        encoded = torch.cat([patches, self.encode(patches)], 1)
+        encoded = torch.cat([patches, self.encode(patches)])
         energies = F.relu(self.high_norm(self.high(log_energy(high**2).flatten(0, 1))))
-        above = energies.reshape(len(energies), -1, 1, HIGH_POSITIONS)
-        x = torch.cat([self.down(encoded), above], 3) + self.place
-        x = x.contiguous(memory_format=torch.channels_last)
+        above = energies.reshape(len(energies), -1, HIGH_POSITIONS).transpose(0, 1)
+        down = self.down(encoded)
+        x = torch.cat([down, above.to(down.dtype)], 2) + self.place[0].to(down.dtype)
         for block in self.blocks:
             x = block(x, batch)
-        gains = torch.sigmoid(self.gains(x[..., COARSE:].flatten(1)))
-        decoded = self.decode(torch.cat([encoded, self.up(x[..., :COARSE])], 1))
-        mask = self.leaf(torch.cat([patches, decoded], 1)).permute(0, 3, 1, 2)
+        gains = torch.sigmoid(self.gains(x[..., COARSE:].transpose(0, 1).flatten(1)))
+        decoded = self.decode(torch.cat([encoded, self.up(x[..., :COARSE])]))
+        mask = self._leaf(torch.cat([patches, decoded]))
         return (
             mask.reshape(frames, batch, LOW_BINS, 2).transpose(0, 1),
             gains.reshape(frames, batch, HIGH_BANDS).transpose(0, 1),
         )
 
     def _patches(self, bins: Tensor) -> Tensor:
-        """(frames, 256, 6) to (frames, fine, 1, 64).
+        """(frames, 256, 6) to (fine, frames, 64): a convolution of kernel 8 and stride 4, as a product of chunks."""
+        padded = F.pad(bins, (0, 0, STRIDE // 2, STRIDE // 2)).reshape(len(bins), FINE + 1, STRIDE * INPUTS)
+        seen = torch.cat([padded[:, :-1], padded[:, 1:]], 2).flatten(0, 1)
+        product = torch.mm(self.stem.weight, seen.T).reshape(-1, len(bins), FINE)
+        return F.relu(normalise(self.stem_norm, product))
 
-        A convolution of kernel 8 and stride 4, written as a product of chunks of four bins: torch 2.13's bf16
-        convolution is wrong for so few channels and so long a kernel.
-        """
-        padded = F.pad(bins, (0, 0, STRIDE // 2, STRIDE // 2)).reshape(len(bins), 1, FINE + 1, STRIDE * INPUTS)
-        product = self.stem(torch.cat([padded[:, :, :-1], padded[:, :, 1:]], 3))
-        return F.relu(self.stem_norm(product.permute(0, 3, 1, 2)))
+    def _leaf(self, x: Tensor) -> Tensor:
+        """(2 * fine, frames, 64) to (frames, 256, 2): a transposed convolution of kernel 8 and stride 4."""
+        assert self.leaf.bias is not None
+        taps = mix_channels(self.leaf.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1), x)
+        early, late = taps.permute(1, 2, 0).chunk(2, 2)
+        chunks = F.pad(early, (0, 0, 0, 1)) + F.pad(late, (0, 0, 1, 0))
+        return chunks.reshape(x.shape[1], -1, 2)[:, STRIDE // 2 : -STRIDE // 2] + self.leaf.bias
 
     def streaming(self) -> StreamingDenseNet:
         """The same function frame by frame, normalisation folded into the weights."""

@@ -19,8 +19,8 @@ class _LeakyMemory(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, leak: Tensor, news: Tensor) -> Tensor:
         memory = torch.empty_like(news)
-        before = torch.zeros_like(news[0])
-        for now, new, share in zip(memory.unbind(), news.unbind(), leak.unbind(), strict=True):
+        before = torch.zeros_like(news[:, 0])
+        for now, new, share in zip(memory.unbind(1), news.unbind(1), leak.unbind(1), strict=True):
             torch.lerp(before, new, share, out=now)
             before = now
         ctx.save_for_backward(leak, news, memory)
@@ -32,17 +32,17 @@ class _LeakyMemory(torch.autograd.Function):
         total = gradients[0].clone()  # of each memory, through all later ones
         of_news = torch.empty_like(news)
         later: tuple[Tensor, Tensor] | None = None
-        for now, new, share in zip(reversed(total.unbind()), reversed(of_news.unbind()), reversed(leak.unbind()),
-                                   strict=True):  # fmt: skip
+        steps = zip(total.unbind(1), of_news.unbind(1), leak.unbind(1), strict=True)
+        for now, new, share in reversed(list(steps)):
             if later is not None:
                 now.add_(later[0]).sub_(later[1])
             torch.mul(now, share, out=new)
             later = now, new
-        of_leak = (news - F.pad(memory, (0, 0, 1, 0))[:-1]).mul_(total)
+        of_leak = (news - F.pad(memory, (0, 0, 1, 0))[:, :-1]).mul_(total)
         return of_leak, of_news
 
 
 def leaky_memory(leak: Tensor, news: Tensor) -> Tensor:
-    """The memory after each frame, starting from zero: leak in (0, 1), news and result, all (frames, values), float32."""
+    """The memory after each frame, starting from zero: leak in (0, 1), news and result, all (channels, frames, values), float32."""
     result: Tensor = _LeakyMemory.apply(leak, news)  # type: ignore[no-untyped-call]
     return result
