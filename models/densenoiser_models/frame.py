@@ -7,6 +7,10 @@ from typing import Any
 
 from .errors import ModelError
 
+# Far beyond what is of use; a sidecar must not make anybody allocate gigabytes.
+_HIGHEST_RATE = 192_000
+_LARGEST_FFT = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class FrameSpec:
@@ -30,6 +34,8 @@ class FrameSpec:
             raise ModelError(f"frame spec needs synthesis_window = 2 * hop, has {self.synthesis_window} and {self.hop}")
         if self.fft_size % 2 or self.fft_size < self.synthesis_window:
             raise ModelError(f"frame spec needs an even fft_size of at least the synthesis window: {self}")
+        if self.sample_rate > _HIGHEST_RATE or self.fft_size > _LARGEST_FFT:
+            raise ModelError(f"frame spec is beyond {_HIGHEST_RATE} Hz or {_LARGEST_FFT} points: {self}")
 
     @property
     def bins(self) -> int:

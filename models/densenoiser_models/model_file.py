@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
 import json
+import math
+import os
 from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
 from .errors import ModelError, ModelNotFoundError
+from .external_data import refuse_external_data
 from .frame import FrameSpec
 
 SIDECAR_FORMAT = 1
 DEFAULT_MODEL = "densenet-small"
 SPECTRUM_INPUT = "spectrum"
 MASK_OUTPUT = "mask"
+# The shipped ones are far below: 2.7 MB, 8 kB, 21 000 numbers. A hostile file must not take all memory by its size alone.
+_LARGEST_GRAPH_BYTES = 128 * 1024**2
+_LARGEST_SIDECAR_BYTES = 1024**2
+_MOST_STATE_NUMBERS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +105,20 @@ def find_model(name_or_path: str) -> Path:
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
-    """Read a model and its sidecar and check one against the other.
+    """Read a model and its sidecar and check one against the other. The graph gets to ONNX Runtime only after this.
 
     Raises ModelNotFoundError, or ModelError that names the file and what is wrong with it.
     """
     path = find_model(name_or_path)
     sidecar = path.with_suffix(".json")
     try:
-        graph = path.read_bytes()
+        graph = _read(path, _LARGEST_GRAPH_BYTES)
     except OSError as error:
         raise ModelError(
             _("cannot read the model {path}: {reason}").format(path=path, reason=error.strerror)
         ) from error
     try:
-        card = json.loads(sidecar.read_text(encoding="utf-8"))
+        card = json.loads(_read(sidecar, _LARGEST_SIDECAR_BYTES).decode())
     except FileNotFoundError as error:
         raise ModelError(
             _("the model {path} has no sidecar {name} beside it; export writes both").format(
@@ -133,7 +141,22 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
                 "it was truncated or replaced; install or export it again"
             ).format(path=path, name=sidecar.name, found=digest[:12], expected=sha256[:12])
         )
+    try:
+        refuse_external_data(graph)
+    except ModelError as error:
+        raise ModelError(_("the model {path} cannot be used: {error}").format(path=path, error=error)) from error
     return ModelFile(path.stem, path, spec, states, graph, sha256, card)
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    """A whole file. OSError if it is larger, or something that may never end: a device, a FIFO."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, _("it is not a regular file"))
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return data
 
 
 def _parse_sidecar(card: Any) -> tuple[FrameSpec, tuple[StateTensor, ...], str]:
@@ -155,6 +178,13 @@ def _parse_sidecar(card: Any) -> tuple[FrameSpec, tuple[StateTensor, ...], str]:
     if len({*names}) < len(names) or len({*outputs}) < len(outputs):
         raise ModelError(
             _("two tensors share a name: inputs {names}, outputs {outputs}").format(names=names, outputs=outputs)
+        )
+    count = sum(math.prod(state.shape) for state in states)
+    if count > _MOST_STATE_NUMBERS:
+        raise ModelError(
+            _("the states hold {count} numbers, at most {most} are allowed").format(
+                count=count, most=_MOST_STATE_NUMBERS
+            )
         )
     return FrameSpec.from_dict(card.get("frame", {})), states, sha256
 

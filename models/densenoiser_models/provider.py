@@ -81,6 +81,8 @@ def _open(model: ModelFile, provider: str) -> ort.InferenceSession:
     options.log_severity_level = _ORT_FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # Without this the bytes decide, and its own flatbuffer format is one that external_data.py does not read.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     cpu = _ORT_NAMES["cpu"]
     # TF32 rounds to 10 bits: off, so that CUDA's output is the CPU's.
     providers = [cpu] if provider == "cpu" else [(_ORT_NAMES[provider], {"use_tf32": "0"}), cpu]

@@ -1,0 +1,71 @@
+"""What an ONNX file would read besides itself. Its SHA-256 vouches for nothing of that, so such files are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from gettext import gettext as _
+
+from .errors import ModelError
+
+# Field numbers of onnx.proto: which of them hold messages that tensors may lie in, for each message on the way.
+_CHILDREN = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def refuse_external_data(graph: bytes) -> None:
+    """ModelError if a tensor in the ONNX file ``graph``, however deep, keeps its values in another file.
+
+    ONNX Runtime would open that file relative to the working folder. Stricter than its parser: what both could read
+    differently is refused too.
+    """
+    waiting = [("model", memoryview(graph))]
+    while waiting:
+        kind, message = waiting.pop()
+        for field, value in _fields(message):
+            if kind == "tensor":
+                # Any value but 0: an enum is cut to 32 bits by some readers.
+                if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0):
+                    raise ModelError(_("it keeps weights in another file, which its SHA-256 does not cover"))
+            elif field in _CHILDREN[kind] and isinstance(value, memoryview):
+                waiting.append((_CHILDREN[kind][field], value))
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Field numbers and values of a protobuf message; fixed-width values as 0. ModelError if it is none."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        field, wire = (key & 0xFFFF_FFFF) >> 3, key & 7
+        value: int | memoryview = 0
+        if wire == _VARINT:
+            value, at = _varint(message, at)
+        elif wire == _BYTES:
+            size, at = _varint(message, at)
+            value = message[at : at + size]
+            at += size
+        elif wire in (_FIXED64, _FIXED32):
+            at += 8 if wire == _FIXED64 else 4
+        else:  # groups, which onnx.proto does not have
+            raise ModelError(_("it is not an ONNX file"))
+        if at > len(message):
+            raise ModelError(_("it is not an ONNX file"))
+        yield field, value
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """An integer of seven bits a byte, least significant first, and where it ends."""
+    result = 0
+    for shift, byte in enumerate(message[at : at + 10]):
+        result |= (byte & 0x7F) << (7 * shift)
+        if byte < 0x80:
+            return result, at + shift + 1
+    raise ModelError(_("it is not an ONNX file"))
