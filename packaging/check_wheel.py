@@ -1,4 +1,4 @@
-"""Build the wheel, install it alone into a fresh environment, and run what a user would run first."""
+"""Build the wheel, install it with what the lock file names into a fresh environment, and run what a user would run first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "packaging" / "requirements.lock"
 WANTED = (
     "densenoiser_daemon/main.py",
     "densenoiser_daemon/locale/ru/LC_MESSAGES/densenoiser.mo",
@@ -45,7 +46,10 @@ def main() -> int:
             if not any(entry.startswith(wanted) for entry in names):
                 sys.exit(f"{wheel.name} lacks {wanted}")
         venv.create(folder / "venv", with_pip=True)
-        run(folder / "venv/bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", wheel)
+        pip = (folder / "venv/bin/python", "-m", "pip", "--disable-pip-version-check")
+        run(*pip, "install", "--quiet", "--require-hashes", "--requirement", LOCK)
+        run(*pip, "install", "--quiet", "--no-deps", wheel)
+        run(*pip, "check")  # the lock lacks nothing, and nothing in it is too old
         for program, *arguments in COMMANDS:
             output = run(folder / "venv/bin" / program, *arguments)
             if not output.strip():
