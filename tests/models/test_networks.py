@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from densenoiser_models.errors import ModelError
 from densenoiser_models.networks import NETWORKS, build_network
+from densenoiser_models.networks.densenet import Layer
 from densenoiser_models.training.export import offline_mask
 
 FRAMES = 60
@@ -62,6 +63,18 @@ def test_the_future_changes_nothing(name: str) -> None:
     for a, b in zip(net(*bands(one)), net(*bands(other)), strict=True):
         torch.testing.assert_close(a[:, :40], b[:, :40], atol=1e-6, rtol=1e-5)
         assert not torch.allclose(a[:, 40:], b[:, 40:])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "transposed"), [(1, 1, False), (3, 1, False), (4, 2, False), (4, 2, True)]
+)
+@torch.no_grad()
+def test_a_layer_is_the_convolution_whose_weights_it_holds(kernel: int, stride: int, transposed: bool) -> None:
+    torch.manual_seed(0)
+    layer = Layer(5, 7, kernel, stride, transposed).eval()
+    x = torch.randn(5, 3, 12)
+    expected = torch.relu(layer.norm(layer.convolution(x.transpose(0, 1)[:, :, None])))
+    torch.testing.assert_close(layer(x), expected[:, :, 0].transpose(0, 1))
 
 
 @torch.no_grad()

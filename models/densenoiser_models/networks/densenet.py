@@ -231,7 +231,7 @@ class StreamingLayer(nn.Module):
             weight, bias = _folded(weight, layer.norm)
         self.register_buffer("weight", weight.detach())
         self.register_buffer("bias", bias.detach())
-        self.stride, self.padding = layer.convolution.stride[1], layer.convolution.padding[1]
+        self.stride, self.padding = layer.stride, layer.padding
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, inputs, positions) to (1, outputs, positions)."""
@@ -328,7 +328,5 @@ class StreamingDenseNet(nn.Module):
         below, above = x.split([COARSE, HIGH_POSITIONS], 2)
         gains = torch.sigmoid(torch.addmm(self.gains_bias, above.reshape(1, -1), self.gains))
         decoded = self.decode(torch.cat([encoded, self.up(below)], 1))
-        leaf = F.conv_transpose1d(
-            torch.cat([patches, decoded], 1), self.leaf, self.leaf_bias, STRIDE, STRIDE // 2
-        )
+        leaf = F.conv_transpose1d(torch.cat([patches, decoded], 1), self.leaf, self.leaf_bias, STRIDE, STRIDE // 2)
         return full_mask(leaf, gains), now, *next_memories

@@ -43,6 +43,6 @@ class _LeakyMemory(torch.autograd.Function):
 
 
 def leaky_memory(leak: Tensor, news: Tensor) -> Tensor:
-    """The memory after each frame, starting from zero: leak in (0, 1), news and result, all (channels, frames, values), float32."""
+    """The memory after each frame, starting from zero: leak in (0, 1), news and result, all (channels, frames, values)."""
     result: Tensor = _LeakyMemory.apply(leak, news)  # type: ignore[no-untyped-call]
     return result

@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument(
         "--synthetic-hours", type=float, default=1.0, help="hours of generated machine noise (%(default)s)"
     )
-    pool.add_argument("--noise-speeds", type=int, default=2, help="times a noise is taken at another speed (%(default)s)")
+    pool.add_argument(
+        "--noise-speeds", type=int, default=2, help="times a noise is taken at another speed (%(default)s)"
+    )
     pool.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     pool.set_defaults(run=_pool)
 

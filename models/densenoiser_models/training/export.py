@@ -43,7 +43,11 @@ class Budget:
     million_macs_per_second: float
 
 
-BUDGETS = {"densenet-small": Budget(110, 90.0)}
+BUDGETS = {
+    "densenet-tiny": Budget(80, 40.0),
+    "densenet-small": Budget(110, 350.0),
+    "densenet-large": Budget(150, 2400.0),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,8 @@ def build_pool(
 ) -> Iterator[tuple[int, int]]:
     """Write a pool of all recordings below the folders, yielding (files done, files in all).
 
-    A group is a folder's direct child. Every noise is there once as it is and ``noise_speeds`` times at other speeds. The pool is the same for the same files and seed, whatever ``workers`` is.
+    A group is a folder's direct child. Every noise is there once as it is and ``noise_speeds`` times at other speeds.
+    The pool is the same for the same files and seed, whatever ``workers`` is.
     """
     out.mkdir(parents=True, exist_ok=True)
     spoken = [(folder, path) for folder in speech for path in audio_files(folder)]
@@ -214,7 +215,9 @@ def build_pool(
             done += 1
             yield done, total
         noise_tasks = [(path, s, other) for (_, path, other), s in zip(noises, seeds[len(spoken) :], strict=True)]
-        for (home, where, _other), tracks in zip(noises, pool.map(_noise_tracks, noise_tasks, chunksize=4), strict=True):
+        for (home, where, _other), tracks in zip(
+            noises, pool.map(_noise_tracks, noise_tasks, chunksize=4), strict=True
+        ):
             group = _group(where, home) if home and where else SYNTHETIC_GROUP
             writer.add(group, str(where or SYNTHETIC_GROUP), tracks)
             done += 1
