@@ -13,12 +13,19 @@ from .errors import AlreadyRunningError
 from .i18n import _
 
 
+def lock_path() -> Path:
+    """Where the lock is, whether or not it is there."""
+    # Asked first: platformdirs distrusts /run/user where root is nobody, as in the unit's user namespace, and warns.
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or platformdirs.user_runtime_dir()
+    return Path(runtime) / "densenoised.lock"
+
+
 class InstanceLock:
     """A lock file in the runtime folder, held while the daemon lives; the kernel frees it however the daemon ends."""
 
     def __init__(self) -> None:
         """AlreadyRunningError if another daemon holds it."""
-        path = Path(platformdirs.user_runtime_dir()) / "densenoised.lock"
+        path = lock_path()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file: IO[str] = path.open("a+", encoding="ascii")
         try:

@@ -9,14 +9,13 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TextIO
 
-import platformdirs
 import pulsectl
 from pulsectl._pulsectl import LibPulse
 
 from ..i18n import _, ngettext
+from ..instance import lock_path
 from ..settings_file import SettingsFile
 from . import system_checks
 from .finding import Finding, Verdict
@@ -117,9 +116,8 @@ def _sign(verdict: Verdict, out: TextIO) -> str:
 
 def _is_locked() -> bool:
     """Whether a daemon holds its lock, bus or no bus."""
-    path = Path(platformdirs.user_runtime_dir()) / "densenoised.lock"
     try:
-        with path.open(encoding="ascii") as file:
+        with lock_path().open(encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
