@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ import torch
 from densenoiser_models.errors import AudioFileError
 from densenoiser_models.stft import Analysis
 from densenoiser_models.training.bands import BAND_BINS, LOW_BINS, SPEC, analyse, power
-from densenoiser_models.training.mixture import Mixer, Recipe
+from densenoiser_models.training.line import through_codec, through_line
+from densenoiser_models.training.mixture import KNOCK_FRAMES, Mixer, Recipe
 from densenoiser_models.training.pool import POOL_LEVEL_DB, Pool, active_level, build_pool, gate_pauses, read_mono
+from densenoiser_models.training.room import recorded_room, reverberate
 
 from .recordings import hiss, make_trees, voice, write
 
@@ -104,7 +107,7 @@ def test_a_number_decides_a_batch(pool_folder: Path) -> None:
 
 
 def test_mixtures_are_what_the_recipe_says(pool_folder: Path) -> None:
-    plain = Recipe((5, 5), noise_only=0, clean_only=0, room=0, babble=0, equaliser=0, low_pass=0)
+    plain = Recipe((5, 5), noise_only=0, clean_only=0, room=0, babble=0, equaliser=0, low_pass=0, knock=0)
     silence = Mixer(Pool(pool_folder), replace(plain, noise_only=1.0), 0, 4, 80).draw(0)
     assert silence.clean_low.abs().max() == 0
     assert silence.noisy_low.square().mean((1, 2, 3)).min() > 0
@@ -118,6 +121,53 @@ def test_mixtures_are_what_the_recipe_says(pool_folder: Path) -> None:
     for s, n in zip(speech_power, noise_power, strict=True):
         active = s[s >= s.mean() / 10].mean()
         assert 10 * torch.log10(active / n[n >= n.mean() / 10].mean()).item() == pytest.approx(5, abs=0.1)
+
+
+def test_a_knock_comes_with_the_onset_of_a_word(pool_folder: Path) -> None:
+    recipe = Recipe((200, 200), noise_only=0, clean_only=0, room=0, babble=0, equaliser=0, low_pass=0, knock=1.0)
+    batch = Mixer(Pool(pool_folder), recipe, 0, 8, 150).draw(0)
+    knock = (batch.noisy_low - batch.clean_low).square().sum((2, 3))
+    speech = batch.clean_low.square().sum((2, 3))
+    heard = [i for i in range(8) if knock[i].max() > 1e-3 * speech[i].max()]
+    assert len(heard) >= 6  # a crop may have no onset
+    for i in heard:
+        loud = torch.nonzero(knock[i] > 1e-6 * knock[i].max()).flatten()
+        assert len(loud) <= KNOCK_FRAMES
+        around = speech[i, max(int(loud[0]) - 3, 0) : int(loud[-1]) + 3]
+        assert around.max() > 0.1 * speech[i].mean()
+
+
+def test_recorded_rooms_are_heard(tmp_path: Path) -> None:
+    speech, noise = make_trees(tmp_path)
+    echo = np.zeros(24_000, np.float32)
+    echo[[1000, 1000 + 9600]] = 1.0, 0.5  # an echo after 200 ms, which no target keeps
+    write(tmp_path / "rooms/echo.wav", echo, 48_000)
+    rooms = [tmp_path / "rooms"]
+    list(build_pool(tmp_path / "pool", [speech], [noise], 0.0, seed=5, workers=1, rooms=rooms))
+    index = json.loads((tmp_path / "pool/pool.json").read_text(encoding="utf-8"))
+    assert len(index["files"]["room_speech"]) == 4
+    response = recorded_room(tmp_path / "rooms/echo.wav")
+    wet, target = reverberate(hiss(0, 1.0, 48_000), response)
+    echo_power = np.mean((wet - target)[9600:] ** 2) / np.mean(target**2)
+    assert echo_power == pytest.approx(0.25, rel=0.1)
+    list(build_pool(tmp_path / "simulated", [speech], [noise], 0.0, seed=5, workers=1))
+    simulated = Pool(tmp_path / "simulated").room_speech
+    assert not np.array_equal(Pool(tmp_path / "pool").room_speech.low, simulated.low)
+    with pytest.raises(AudioFileError, match="no room response"):
+        recorded_room(write(tmp_path / "zeros.wav", np.zeros(4800, np.float32), 48_000))
+    assert np.argmax(np.abs(recorded_room(tmp_path / "rooms/echo.wav"))) == 24
+
+
+def test_a_line_keeps_every_sample_in_its_place() -> None:
+    sound = voice(3, 2.0, 48_000)
+    coded = through_codec(sound, 0.9)
+    assert coded.shape == sound.shape
+    error = np.mean((coded[4800:-4800] - sound[4800:-4800]) ** 2) / np.mean(sound[4800:-4800] ** 2)
+    assert error < 0.1  # 480 samples off, it would be 2
+    outcomes = [through_line(np.random.default_rng(seed), sound) for seed in range(40)]
+    untouched = [np.array_equal(x, sound) for x in outcomes]
+    assert 25 <= sum(untouched) < 40
+    assert any(np.abs(x).max() < 0.9 * np.abs(sound).max() for x in outcomes)
 
 
 def test_any_rate_and_channel_count_is_read(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _pool(options: argparse.Namespace) -> int:
         task = progress.add_task("pool", total=None)
         for done, total in build_pool(
             options.out, options.speech, options.noise, options.synthetic_hours, options.seed, options.workers,
-            options.noise_speeds,
+            options.noise_speeds, options.rooms,
         ):  # fmt: skip
             progress.update(task, completed=done, total=total)
     left_out = len((options.out / "left_out.csv").read_text(encoding="utf-8").splitlines()) - 1

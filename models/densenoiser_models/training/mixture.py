@@ -18,6 +18,9 @@ _HIGH_HZ = (LOW_BINS + (np.arange(HIGH_BANDS) + 0.5) * BAND_BINS) * BIN_HZ
 _POOL_POWER = 10 ** (POOL_LEVEL_DB / 10) * SPEC.fft_size**2 / 4
 """Power of a pool frame at the pool's level: the analysis window's energy is half its length (Parseval)."""
 _HERTZ = np.concatenate([_LOW_HZ, _HIGH_HZ])
+ONSET_FRAMES, ONSET_RISE = 8, 10.0
+"""A word begins where a frame has 10 dB more power than the mean of the eight before it."""
+KNOCK_FRAMES = 30
 Spectra = tuple[Tensor, Tensor]
 """Low bins (frames, 256, 2) and high band amplitudes (frames, 16)."""
 
@@ -35,6 +38,7 @@ class Recipe:
     equaliser: float = 0.3
     low_pass: float = 0.3
     synthetic: float = 0.3
+    knock: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Mixer:
         noise = self._noise(rng)
         gain = math.sqrt(level / (_active_power(_power(noise)) + 1e-9)) * 10 ** (-rng.uniform(*recipe.snr_db) / 20)
         noisy = _sum(heard, noise, 0.0 if clean_only else gain)
+        if not (clean_only or noise_only) and rng.random() < recipe.knock:
+            noisy = self._knock(rng, noisy, clean)
         if rng.random() < recipe.low_pass:
             curve = _low_pass(rng)
             noisy, clean = _shaped(noisy, curve), _shaped(clean, curve)
@@ -119,6 +125,30 @@ class Mixer:
             other = _cut(part, _start(rng, part, odds, self.frames), self.frames)
             noise = _sum(noise, other, 10 ** (rng.normal(0, 5) / 20))
         return _shaped(noise, _equaliser(rng)) if rng.random() < self.recipe.equaliser else noise
+
+    def _knock(self, rng: np.random.Generator, noisy: Spectra, clean: Spectra) -> Spectra:
+        """The loudest moment of some noise, a key or a door, right at the onset of a word."""
+        power = _power(clean)
+        before = torch.nn.functional.pad(power, (ONSET_FRAMES, 0)).unfold(0, ONSET_FRAMES, 1)[: len(power)].mean(1)
+        onsets = torch.nonzero((power > 0.2 * _active_power(power)) & (power > ONSET_RISE * before)).flatten()
+        sound = _cut(self.pool.noise, _start(rng, self.pool.noise, self._noise_odds, self.frames), self.frames)
+        if not len(onsets):
+            return noisy
+        onset = int(onsets[rng.integers(len(onsets))]) + int(rng.integers(-2, 3))
+        loud = _power(sound)
+        peak = int(loud.argmax())
+        first = max(peak - KNOCK_FRAMES // 3, 0)
+        low, high = (part[first : first + KNOCK_FRAMES] for part in sound)
+        fade = torch.hann_window(len(low), periodic=False)
+        level = float(_active_power(power) / (loud[peak] + 1e-9))
+        gain = math.sqrt(level) * 10 ** (rng.uniform(-10, 10) / 20)
+        start = min(max(onset - (peak - first), 0), self.frames - len(low))
+        after = self.frames - start - len(low)
+        placed = (
+            torch.nn.functional.pad(low * fade[:, None, None], (0, 0, 0, 0, start, after)),
+            torch.nn.functional.pad(high * fade[:, None], (0, 0, start, after)),
+        )
+        return _sum(noisy, placed, gain)
 
 
 def _power(spectra: Spectra) -> Tensor:

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from ..errors import AudioFileError
 from ..stft import Samples
 from .bands import BAND_BINS, BIN_HZ, HIGH_BANDS, LOW_BINS, SPEC, analyse, power
+from .line import through_line
 from .machine_noise import machine_noise
-from .room import reverberate, simulate_room
+from .room import recorded_room, reverberate, simulate_room
 
 FORMAT = 1
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".oga", ".mp3", ".aiff", ".aif"}
@@ -34,6 +35,8 @@ _POOL_RMS = 10 ** (POOL_LEVEL_DB / 20)
 SHORTEST_SECONDS = 0.3
 SYNTHETIC_GROUP = "machine_noise"
 SYNTHETIC_SECONDS = 12.0
+RECORDED_ROOMS = 0.5
+"""Share of the voices that are put in a recorded room rather than a simulated one, where such are given."""
 NOISE_SPEEDS = (0.7, 1.4)
 """Range of the speeds at which a noise is taken once more: another fan, another street, from the same recording."""
 
@@ -118,19 +121,21 @@ def _track(sound: Samples, covered: int | None = None) -> Track:
     return Track(low.astype(np.float16), high.astype(np.float16), np.full(len(low), bands, np.uint8))
 
 
-def _speech_tracks(task: tuple[Path, int]) -> dict[str, Track] | str:
+def _speech_tracks(task: tuple[Path, int, tuple[Path, ...]]) -> dict[str, Track] | str:
     """Dry speech, and the same at another speed in a room, with its target; or why the file is left out."""
-    path, seed = task
+    path, seed, rooms = task
     rng = np.random.default_rng([seed, 1])
     try:
         speech = gate_pauses(read_mono(path))
+        recorded = recorded_room(rooms[rng.integers(len(rooms))]) if rooms and rng.random() < RECORDED_ROOMS else None
     except AudioFileError as error:
         return str(error)
     speech *= _POOL_RMS / active_level(speech)
     dry = _track(speech)
     speed = rng.uniform(0.9, 1.1)
     faster = np.asarray(soxr.resample(speech, SPEC.sample_rate * speed, SPEC.sample_rate), np.float32)
-    wet, target = reverberate(faster, simulate_room(rng))
+    wet, target = reverberate(faster, simulate_room(rng) if recorded is None else recorded)
+    wet = through_line(rng, wet)
     scale = _POOL_RMS / active_level(target)
     covered = int(dry.covered[0])
     return {
@@ -192,11 +197,12 @@ def build_pool(
     seed: int,
     workers: int,
     noise_speeds: int = 0,
+    rooms: Iterable[Path] = (),
 ) -> Iterator[tuple[int, int]]:
     """Write a pool of all recordings below the folders, yielding (files done, files in all).
 
     A group is a folder's direct child. Every noise is there once as it is and ``noise_speeds`` times at other speeds.
-    The pool is the same for the same files and seed, whatever ``workers`` is.
+    ``rooms`` are folders of room responses. The pool is the same for the same files and seed, whatever ``workers`` is.
     """
     out.mkdir(parents=True, exist_ok=True)
     spoken = [(folder, path) for folder in speech for path in audio_files(folder)]
@@ -206,10 +212,11 @@ def build_pool(
     ]
     noises += [(None, None, False)] * round(synthetic_hours * 3600 / SYNTHETIC_SECONDS)
     seeds = np.random.SeedSequence(seed).generate_state(len(spoken) + len(noises)).tolist()
+    responses = tuple(path for folder in rooms for path in audio_files(folder))
     total, done = len(seeds), 0
     writer = _Writer(out)
     with ProcessPoolExecutor(workers) as pool:
-        speech_tasks = [(path, s) for (_, path), s in zip(spoken, seeds, strict=False)]
+        speech_tasks = [(path, s, responses) for (_, path), s in zip(spoken, seeds, strict=False)]
         for (folder, path), tracks in zip(spoken, pool.map(_speech_tracks, speech_tasks, chunksize=4), strict=True):
             writer.add(_group(path, folder), str(path), tracks)
             done += 1

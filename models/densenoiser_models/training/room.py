@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyroomacoustics as pra
+import soundfile as sf
+import soxr
 from scipy.signal import oaconvolve
 
+from ..errors import AudioFileError
 from ..stft import Samples
 from .bands import SPEC
 
@@ -27,7 +32,22 @@ def simulate_room(rng: np.random.Generator) -> Samples:
     room.add_source(mouth)
     room.add_microphone(ear)
     room.compute_rir()
-    response = np.asarray(room.rir[0][0], np.float32)
+    return _from_direct_sound(np.asarray(room.rir[0][0], np.float32))
+
+
+def recorded_room(path: Path) -> Samples:
+    """The response in a file, first channel, as ``simulate_room`` gives one; AudioFileError if it cannot be used."""
+    try:
+        sound, rate = sf.read(path, dtype="float32", always_2d=True)
+    except (sf.SoundFileError, OSError) as error:
+        raise AudioFileError(f"cannot read {path}: {error}") from error
+    response = np.asarray(soxr.resample(sound[:, 0], rate, SPEC.sample_rate), np.float32)
+    if not np.isfinite(response).all() or not response.any():
+        raise AudioFileError(f"{path} holds no room response")
+    return _from_direct_sound(response)
+
+
+def _from_direct_sound(response: Samples) -> Samples:
     start = int(np.argmax(np.abs(response)))
     response = response[max(start - 24, 0) : start + SPEC.sample_rate // 2]
     return np.asarray(response / np.max(np.abs(response)), np.float32)
