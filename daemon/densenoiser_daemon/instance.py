@@ -11,6 +11,7 @@ import platformdirs
 
 from .errors import AlreadyRunningError
 from .i18n import _
+from .private_file import make_private_folder, private
 
 
 def lock_path() -> Path:
@@ -26,8 +27,9 @@ class InstanceLock:
     def __init__(self) -> None:
         """AlreadyRunningError if another daemon holds it."""
         path = lock_path()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a+", encoding="ascii")
+        make_private_folder(path.parent)
+        # Who can open it can hold it, and so keep the daemon from starting.
+        self._file: IO[str] = open(path, "a+", encoding="ascii", opener=private)  # noqa: SIM115  (held for life)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

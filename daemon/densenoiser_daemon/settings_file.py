@@ -21,6 +21,7 @@ from densenoiser_models.strength import FULL_STRENGTH
 
 from .errors import SettingsError
 from .i18n import _
+from .private_file import make_private_folder, private
 from .settings import Settings
 from .settings_keys import FORMAT, FULL, KNOWN, judge, shown
 from .settings_lines import Key, key_lines
@@ -96,7 +97,7 @@ class SettingsFile:
             content = (mark + tomlkit.dumps(document)).encode()
             if len(content) > _LARGEST_BYTES:
                 raise SettingsError(self._too_large())
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(target.parent)
             _write_whole(target, content)
         except OSError as error:
             raise SettingsError(
@@ -197,8 +198,8 @@ def _write_whole(target: Path, content: bytes) -> None:
     # One name, not a random one: what a crash leaves here, the next save takes away.
     unfinished = target.with_name(target.name + ".new")
     try:
-        with unfinished.open("wb") as file:
-            os.fchmod(file.fileno(), 0o600)
+        with open(unfinished, "wb", opener=private) as file:
+            os.fchmod(file.fileno(), 0o600)  # a crash may have left one of another mode
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
