@@ -117,9 +117,9 @@ def _programs_folder() -> Path:
 
 
 def _can_confine_files() -> bool:
-    """Whether an ordinary process may make a user namespace and mount in it, as the confinement of the unit needs."""
+    """Whether an ordinary process may make a user namespace with mounts and a network of its own: the confinement needs both."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return False
-    command = [unshare, "--user", "--map-root-user", "--mount", "true"]
+    command = [unshare, "--user", "--map-root-user", "--mount", "--net", "true"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
