@@ -38,7 +38,11 @@ class AudioBackend(Protocol):
         ...
 
     def close(self) -> None:
-        """Remove the virtual microphone and let go of everything. Never raises; may be called twice."""
+        """Let go of everything and remove the virtual microphone. Never raises; may be called twice.
+
+        After a BackendError the virtual microphone stays if it can, for the next backend to adopt: were it away for a
+        moment, applications would be moved to the physical one.
+        """
         ...
 
     @property

@@ -200,8 +200,13 @@ class _Stream:
         if operation:
             _pa.pa_operation_unref(operation)
 
+    @property
+    def is_pending(self) -> bool:
+        """The server has not answered yet. Until then it cannot be told to end it, and would keep it open for ever."""
+        return bool(_pa.pa_stream_get_state(self._stream) == _State.CREATING)
+
     def close(self) -> None:
-        """Disconnect. Safe after the server has gone, once."""
+        """Disconnect; not while it is pending. Safe after the server has gone, once."""
         _pa.pa_stream_set_underflow_callback(self._stream, _NotifyCallback(), None)
         _pa.pa_stream_set_overflow_callback(self._stream, _NotifyCallback(), None)
         if _pa.pa_stream_get_state(self._stream) in (_State.CREATING, _State.READY):

@@ -18,6 +18,7 @@ from ..i18n import _
 from . import choice, demand
 from .api import Microphone
 from .libpulse import MainLoop, PlaybackStream, RecordStream
+from .stray import StrayListeners
 from .virtual_source import SINK_NAME, SOURCE_NAME, VirtualSource
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 READY_SECONDS = 3.0
 CUSHION_SECONDS = 0.010
 """Silence queued before the first frame. PipeWire plays whatever is there: without it, the second frame comes too late."""
+_CUT_OFF_SECONDS = 0.5
+"""So long the virtual microphone may be without its link before it is made anew; a fresh one is linked in 50 ms."""
 _NO_MONITOR = 2**32 - 1
 _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallError)
 
@@ -42,6 +45,7 @@ class PulseBackend:
         self._loop: MainLoop | None = None
         self._virtual: VirtualSource | None = None
         self._record: RecordStream | None = None
+        self._ending: list[RecordStream] = []
         self._playback: PlaybackStream | None = None
         self._microphones: tuple[Microphone, ...] = ()
         self._listeners: tuple[str, ...] = ()
@@ -49,11 +53,15 @@ class PulseBackend:
         self._stale: set[str] = set()
         self._closed_xruns = 0
         self._woken = False
+        self._has_failed = False
+        self._cut_off_since: float | None = None
+        self._strays = StrayListeners()
+        self._default = ""
         self.server = ""
 
     def browse(self) -> None:
         self._pulse = pulse = pulsectl.Pulse("DenseNoiser", connect=False)
-        with _lost_connection_is_backend_error():
+        with self._failures():
             pulse.connect()
             info = pulse.server_info()
             self.server = f"{info.server_name} {info.server_version}"
@@ -64,7 +72,7 @@ class PulseBackend:
             self.browse()
         pulse = self._pulse
         assert pulse is not None
-        with _lost_connection_is_backend_error():
+        with self._failures():
             self._loop = MainLoop(pulse)
             self._virtual = VirtualSource(pulse, self._rate)
             pulse.event_mask_set("source", "source_output", "sink_input", "server")
@@ -79,11 +87,14 @@ class PulseBackend:
             return
         with suppress(BackendError, *_PULSE_ERRORS):
             self.stop()
+        for record in self._ending:  # the connection takes along what is pending
+            record.close()
+        self._ending.clear()
         if self._playback is not None:
             self._closed_xruns += self._playback.xruns
             self._playback.close()
             self._playback = None
-        if self._virtual is not None and pulse.connected:
+        if self._virtual is not None and pulse.connected and not self._has_failed:
             with suppress(*_PULSE_ERRORS):
                 self._virtual.remove()
         self._virtual, self._loop = None, None
@@ -114,7 +125,8 @@ class PulseBackend:
         record, self._record = self._record, None
         if record is not None:
             self._closed_xruns += record.xruns
-            record.close()
+            self._ending.append(record)
+            self._end_streams()
         if self._playback is not None:
             self._playback.cork(True)
 
@@ -124,16 +136,20 @@ class PulseBackend:
 
     def wait(self, timeout: float | None) -> None:
         assert self._loop is not None
-        # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
-        while not self._stale and not self._woken and self._loop.iterate(timeout):
-            if self._record is not None and (self._record.readable or self._record.fault is not None):
-                return
-            self._raise_if_playback_ended()
-        self._woken = False
-        stale, self._stale = self._stale, set()
-        if stale:
-            with _lost_connection_is_backend_error():
+        with self._failures():
+            # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
+            while not self._stale and not self._woken and self._loop.iterate(self._until_renewal(timeout)):
+                if self._record is not None and (self._record.readable or self._record.fault is not None):
+                    return
+                self._raise_if_playback_ended()
+                if self._ending:
+                    self._end_streams()
+            self._woken = False
+            stale, self._stale = self._stale, set()
+            if stale:
                 self._refresh(stale)
+            if self._until_renewal(None) == 0.0:
+                self._renew(with_another_layout=True)
 
     def wake(self) -> None:
         self._woken = True
@@ -149,7 +165,11 @@ class PulseBackend:
         if self._is_silent:
             self._is_silent = False
             self._playback.write(self._cushion)
-        self._playback.write(samples)
+        try:
+            self._playback.write(samples)
+        except BackendError:
+            self._has_failed = True
+            raise
 
     @property
     def capture_latency(self) -> float:
@@ -170,6 +190,12 @@ class PulseBackend:
     def _on_event(self, event: pulsectl.PulseEventInfo) -> None:
         self._stale.add(str(event.facility._value))
 
+    def _end_streams(self) -> None:
+        """Close what was stopped, as far as the server has answered."""
+        for record in [record for record in self._ending if not record.is_pending]:
+            self._ending.remove(record)
+            record.close()
+
     def _refresh(self, facilities: set[str]) -> None:
         """Ask the server again for what an event said has changed."""
         assert self._pulse is not None
@@ -181,7 +207,25 @@ class PulseBackend:
         index = self._virtual.source_index()
         if index is None:
             raise BackendError(_("the virtual microphone was removed from the sound server"))
-        self._listeners = demand.listeners(self._pulse.source_output_list(), index)
+        outputs = self._pulse.source_output_list()
+        self._strays.bring_back(self._pulse, outputs, index, self._default, self._microphones)
+        self._listeners = demand.listeners(outputs, index)
+        if "source_output" in facilities:
+            since = self._cut_off_since or time.monotonic()
+            self._cut_off_since = since if self._virtual.is_cut_off() else None
+
+    def _until_renewal(self, timeout: float | None) -> float | None:
+        """``timeout``, or less where a virtual microphone that is cut off must be made anew before that, s."""
+        if self._cut_off_since is None:
+            return timeout
+        left = max(0.0, self._cut_off_since + _CUT_OFF_SECONDS - time.monotonic())
+        return left if timeout is None else min(left, timeout)
+
+    def _renew(self, with_another_layout: bool = False) -> None:
+        """Make the virtual microphone anew; always raises BackendError, so that everything is connected to the new one."""
+        assert self._virtual is not None
+        self._virtual.renew(with_another_layout)
+        raise BackendError(_("the sound server had cut off the virtual microphone; it was made anew"))
 
     def _await_playback(self) -> None:
         """Until the playback stream is ready, it cannot be uncorked. BackendError if the server does not link it."""
@@ -191,6 +235,8 @@ class PulseBackend:
         while not self._playback.is_ready:
             self._raise_if_playback_ended()
             if time.monotonic() > deadline:
+                if self._virtual is not None and self._virtual.is_cut_off():
+                    self._renew()
                 raise BackendError(_("the sound server does not start the stream to the virtual microphone"))
             self._loop.iterate(0.1)
 
@@ -200,19 +246,23 @@ class PulseBackend:
 
     def _list_microphones(self) -> None:
         assert self._pulse is not None
-        default = self._pulse.server_info().default_source_name
+        self._default = default = self._pulse.server_info().default_source_name
         self._microphones = tuple(
             Microphone(s.name, s.description, s.sample_spec.rate, s.index, s.name == default)
             for s in self._pulse.source_list()
             if s.name != SOURCE_NAME and s.monitor_of_sink == _NO_MONITOR
         )
 
-
-@contextmanager
-def _lost_connection_is_backend_error() -> Iterator[None]:
-    try:
-        yield
-    except _PULSE_ERRORS as error:
-        raise BackendError(
-            _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)
-        ) from error
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """pulsectl's errors as BackendError; after any, ``close`` leaves the virtual microphone for the next one to adopt."""
+        try:
+            yield
+        except BackendError:
+            self._has_failed = True
+            raise
+        except _PULSE_ERRORS as error:
+            self._has_failed = True
+            raise BackendError(
+                _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)
+            ) from error

@@ -24,6 +24,7 @@ _NOWHERE_DESCRIPTION = "Dummy Output"
 
 _SINK_MODULE = "module-null-sink"
 _SOURCE_MODULE = "module-remap-source"
+_UNLINKED = 2**32 - 1
 
 
 def _sink_arguments(rate: int) -> str:
@@ -35,10 +36,14 @@ def _sink_arguments(rate: int) -> str:
     )
 
 
-def _source_arguments() -> str:
+_MONO = "channels=1 channel_map=mono master_channel_map=mono remix=no"
+_STEREO = "channels=2 channel_map=front-left,front-right"
+"""The same in both channels; see ``VirtualSource.renew``."""
+
+
+def _source_arguments(layout: str = _MONO) -> str:
     return (
-        f"source_name={SOURCE_NAME} master={SINK_NAME}.monitor channels=1 channel_map=mono "
-        f"master_channel_map=mono remix=no "
+        f"source_name={SOURCE_NAME} master={SINK_NAME}.monitor {layout} "
         f'source_properties=\'device.description="{DESCRIPTION}" device.icon_name="audio-input-microphone"\''
     )
 
@@ -49,19 +54,13 @@ class VirtualSource:
     def __init__(self, pulse: pulsectl.Pulse, rate: int) -> None:
         """Make the pair exist, adopting a complete one that a crash left. BackendError if the server refuses."""
         self._pulse = pulse
+        self._rate = rate
         self.adopted = self._is_complete()
         if self.adopted:
             log.info("taking over the virtual microphone that an earlier run left")
             return
         self.remove()
-        try:
-            pulse.module_load(_SINK_MODULE, _sink_arguments(rate))
-            pulse.module_load(_SOURCE_MODULE, _source_arguments())
-        except pulsectl.PulseError as error:
-            self.remove()
-            raise BackendError(
-                _("the sound server refused the virtual microphone: {error}").format(error=error)
-            ) from error
+        self._make()
 
     def source_index(self) -> int | None:
         """The server's index of the source that applications record from, or None if somebody removed it."""
@@ -69,6 +68,26 @@ class VirtualSource:
             return int(self._pulse.get_source_by_name(SOURCE_NAME).index)
         except pulsectl.PulseIndexError:
             return None
+
+    def is_cut_off(self) -> bool:
+        """The source has lost its link to the sink, as when PipeWire's session manager died, which makes all links."""
+        owners = self._modules(SOURCE_NAME, _SOURCE_MODULE)
+        return any(o.owner_module in owners and o.source == _UNLINKED for o in self._pulse.source_output_list())
+
+    def renew(self, with_another_layout: bool = False) -> None:
+        """Make the pair anew, and only then remove the old one. BackendError if the server refuses.
+
+        WirePlumber up to 0.4.15 waits for ever for a node to take on a format that it has already from an earlier
+        WirePlumber. As long as there is such a sink or source, it links nothing for anybody: the old pair must go. An
+        application's stream that has lived through it is linked only if that changes its format: hence another layout of
+        the channels, which sounds the same. Were there no pair for a moment, applications would be moved to the physical
+        microphone.
+        """
+        sources = self._modules(SOURCE_NAME, _SOURCE_MODULE)
+        is_stereo = any(m.index in sources and _STEREO in (m.argument or "") for m in self._pulse.module_list())
+        old = sources + self._modules(SINK_NAME, _SINK_MODULE)
+        self._make(_STEREO if is_stereo != with_another_layout else _MONO)
+        self._unload(old)
 
     def turn_away(self, own: int) -> None:
         """Move every stream but ``own`` (an index) off the sink.
@@ -97,7 +116,20 @@ class VirtualSource:
     def remove(self) -> None:
         """Unload all that is ours, the source first."""
         modules = (SOURCE_NAME, _SOURCE_MODULE), (SINK_NAME, _SINK_MODULE), (_NOWHERE_NAME, _SINK_MODULE)
-        for module in [index for name, kind in modules for index in self._modules(name, kind)]:
+        self._unload([index for name, kind in modules for index in self._modules(name, kind)])
+
+    def _make(self, layout: str = _MONO) -> None:
+        try:
+            self._pulse.module_load(_SINK_MODULE, _sink_arguments(self._rate))
+            self._pulse.module_load(_SOURCE_MODULE, _source_arguments(layout))
+        except pulsectl.PulseError as error:
+            self.remove()
+            raise BackendError(
+                _("the sound server refused the virtual microphone: {error}").format(error=error)
+            ) from error
+
+    def _unload(self, modules: list[int]) -> None:
+        for module in modules:
             try:
                 self._pulse.module_unload(module)
             except pulsectl.PulseError as error:

@@ -1,0 +1,66 @@
+"""Applications that the sound server moves from the virtual microphone to the physical one, without anybody wanting it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Sequence
+
+import pulsectl
+
+from .api import Microphone
+from .virtual_source import SOURCE_NAME
+
+log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 2.0
+"""How long after a change of the sources or the default those who follow it may still be on their way."""
+
+
+class StrayListeners:
+    """Brings back the applications that the server takes for followers of the default source.
+
+    For the moment that no microphone is plugged in, the virtual one is the only source, and so the server makes it the
+    default one. From then on both PulseAudio and WirePlumber take whoever records from it for a follower of the default,
+    even who asked for it by name: with the next microphone that is plugged in, they would go on with its raw sound. Where
+    somebody made the virtual microphone the default while there were others, a change of it is a wish too.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: set[int] = set()
+        self._places: set[tuple[str, int]] | None = None
+        self._default = ""
+        self._is_wished = False
+        self._until = 0.0
+
+    def bring_back(
+        self,
+        pulse: pulsectl.Pulse,
+        outputs: Collection[pulsectl.PulseSourceOutputInfo],
+        own: int,
+        default: str,
+        microphones: Sequence[Microphone],
+    ) -> None:
+        """After each change of ``microphones``, ``default`` or ``outputs``; ``own`` is the index of our own source.
+
+        Of those it brings back, ``source`` is ``own`` afterwards.
+        """
+        now = time.monotonic()
+        places = {(m.name, m.index) for m in microphones}
+        if places != self._places or default != self._default:
+            if default == SOURCE_NAME and self._default != SOURCE_NAME:
+                self._is_wished = bool(places) and self._places in (None, places)
+            if not (self._is_wished and self._default == SOURCE_NAME):
+                self._until = now + _WATCH_SECONDS
+            self._places, self._default = places, default
+        for output in outputs:
+            if now < self._until and output.index in self._listeners and output.source != own:
+                try:
+                    pulse.source_output_move(output.index, own)
+                    output.source = own
+                    log.info("%r was moved to another microphone; moved it back", output.name)
+                except pulsectl.PulseError as error:  # it may have ended meanwhile
+                    log.warning("cannot move %r back to the virtual microphone: %s", output.name, error)
+        moved = {o.index for o in outputs if o.source != own} if now >= self._until else set()
+        here = {o.index for o in outputs}
+        self._listeners = ((self._listeners & here) | {o.index for o in outputs if o.source == own}) - moved
