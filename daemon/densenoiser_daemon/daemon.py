@@ -10,7 +10,7 @@ from dataclasses import replace
 from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
 from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
-from densenoiser_models.model_file import load_model
+from densenoiser_models.model_file import find_model, load_model
 
 from . import realtime
 from .audio.api import AudioBackend, Microphone
@@ -19,6 +19,9 @@ from .settings import Settings
 from .status import Status
 
 log = logging.getLogger(__name__)
+
+_MISSING_MODEL_SECONDS = 1.0
+"""How often to look whether a model that cannot be used was mended: two calls of stat, if it was not."""
 
 
 class Daemon:
@@ -36,7 +39,11 @@ class Daemon:
         self._loading: threading.Thread | None = None
         self._fatal: BaseException | None = None
         self._in_use = _choice(settings)
+        self._seen = _stamp(settings.model)
         denoiser, model, provider = open_denoiser(settings)
+        self._is_missing = denoiser.fault is not None
+        self._quit = threading.Event()
+        self._watch = threading.Thread(target=self._await_model, name="missing model", daemon=True)
         self._frame = denoiser.spec
         self._engine = Engine(connect, denoiser, settings, on_change, model=model, provider=provider)
         self._thread = threading.Thread(target=self._run, name="engine")
@@ -48,12 +55,16 @@ class Daemon:
         self._first, self._on_end = first, on_end
         realtime.demote_on_overrun(self._thread)
         self._thread.start()
+        if self._is_missing:
+            self._watch.start()
 
     def join(self) -> BaseException | None:
         """Wait for the worker; what ended it, or None if it was asked to."""
         self._thread.join()
-        if self._loading is not None:
-            self._loading.join()
+        self._quit.set()
+        for thread in (self._watch, self._loading):
+            if thread is not None and thread.ident is not None:
+                thread.join()
         return self._fatal
 
     @property
@@ -81,7 +92,17 @@ class Daemon:
                 self._loading.start()
 
     def quit(self) -> None:
+        self._quit.set()
         self._engine.quit()
+
+    def _await_model(self) -> None:
+        """Load the chosen model as soon as somebody has mended it, until it or another one is in use."""
+        while self._is_missing and not self._quit.wait(_MISSING_MODEL_SECONDS):
+            choice = _choice(self._engine.settings)
+            stamp = _stamp(choice[0])
+            if stamp is not None and stamp != self._seen:
+                self._seen = stamp
+                self._load(*choice)
 
     def _load(self, model: str, provider: str) -> None:
         """Load off the audio thread; the engine cross-fades to the new model when it is ready."""
@@ -97,6 +118,7 @@ class Daemon:
                 if denoiser is not None:
                     self._engine.use(denoiser, denoiser.model.name, denoiser.provider)
                     self._in_use = model, provider
+                    self._is_missing = False
                     return
             except ValueError as error:
                 fault = ModelError(str(error))
@@ -119,6 +141,16 @@ class Daemon:
 def _choice(settings: Settings) -> tuple[str, str]:
     """What decides which denoiser to load: model and provider."""
     return settings.model, settings.provider
+
+
+def _stamp(model: str) -> tuple[int, ...] | None:
+    """What changes when the model's files do, or None while one of them is not there."""
+    try:
+        path = find_model(model)
+        states = path.stat(), path.with_suffix(".json").stat()
+    except (ModelError, OSError):
+        return None
+    return tuple(number for s in states for number in (s.st_mtime_ns, s.st_size, s.st_ino))
 
 
 def open_denoiser(settings: Settings) -> tuple[Denoiser, str, str]:
