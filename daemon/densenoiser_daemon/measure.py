@@ -52,6 +52,15 @@ class Recording:
         piece = bisect.bisect_left(self.arrivals, moment)
         return self.piece_ends[piece - 1] if piece else 0
 
+    def since(self, moment: float) -> Samples:
+        """What arrived at or after ``moment``."""
+        return self.samples[self.at(moment) :]
+
+    def moments(self, places: list[tuple[int, int]], moment: float) -> list[float]:
+        """When the client got each of ``places`` in ``since(moment)``, which begin with a position in samples."""
+        skip = self.at(moment)
+        return [self.arrival(skip + position) for position, _length in places]
+
 
 class Client:
     """An ordinary recorder (``parecord`` or ``pw-record``) as an application would be, from ``__init__`` to ``stop``."""
@@ -237,6 +246,15 @@ def breaks(samples: Samples, signal: Samples, fastest: float = 0.01) -> list[tup
             found.append((start, jump))
         place, seen = expected + jump, start
     return found
+
+
+def following(found: list[float], causes: list[float], reach: float) -> int:
+    """How many of the moments ``found`` lie within ``reach`` of one of ``causes``; all in s, ``causes`` ascending."""
+    count = 0
+    for moment in found:
+        first = bisect.bisect_left(causes, moment - reach)
+        count += first < len(causes) and causes[first] <= moment + reach
+    return count
 
 
 def _round(signal: Samples, start: int, length: int) -> Samples:

@@ -22,18 +22,21 @@ from rich.table import Table
 
 from densenoiser_models.stft import Samples
 
-from . import realtime
+from . import load, realtime
 from .audio.virtual_source import SOURCE_NAME
 from .demo import cpu_seconds, load_recording, start_daemon
 from .errors import BackendError
 from .i18n import _
-from .measure import RATE, Client, Recording, breaks, delays, first_sound, silent_gaps
+from .measure import RATE, Client, Recording, breaks, delays, first_sound, following, silent_gaps
 from .private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds
 
 # The sound never falls to the server's digital silence (16 bits on PulseAudio), so exact zeros are holes in the delivery.
 _STRENGTH_DB = "20"
 _SETTLING_SECONDS = 2.0
 _CONNECTIONS = 10
+_GAP_REACH_SECONDS = 0.15
+_BREAK_REACH_SECONDS = 0.5
+"""Positions of breaks are known to a window of a quarter of a second, in either recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,17 @@ class SoakReport:
     """Medians of the four quarters of the run."""
     latency_windows: int
     gaps: int
-    """Holes of 1 ms and more in what the application got, where the microphone had none at the same time."""
+    """Holes of 1 ms and more in what the application got."""
     gap_ms: float
+    inherited_gaps: int
+    """Those of them that the microphone itself had just before: the server's own, which pass through us."""
     microphone_gaps: int
-    """Holes in what another application got from the microphone itself: the server's own, not ours."""
+    """Holes in what another application got from the microphone itself."""
     breaks: int
     """Places where the sound jumps against the signal that is played, by more than a correction of the clocks explains."""
     break_ms: float
+    inherited_breaks: int
+    """Those of them that the microphone itself had at about the same time."""
     microphone_breaks: int
     """Such places in what another application got from the microphone itself."""
     scheduling: str
@@ -67,8 +74,8 @@ class SoakReport:
     rss_first_mib: float
     rss_last_mib: float
     idle_cpu_percent: float
-    first_sound_median: float
-    first_sound_max: float
+    first_sounds: tuple[float, ...]
+    """From each connection of an application to its first sound."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +91,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--idle-seconds", type=float, default=60.0, help=_("length of the idle measurement (default: %(default)s)")
     )
     parser.add_argument("--model", help=_("model to filter with"))
+    parser.add_argument(
+        "--load",
+        type=int,
+        metavar="N",
+        help=_("count dropouts while stress-ng keeps N cores busy, with and without real-time scheduling"),
+    )
+    parser.add_argument(
+        "--ladspa",
+        type=Path,
+        metavar="FILE",
+        help=_("with --load: RNNoise's LADSPA library, for a chain to compare with"),
+    )
     parser.add_argument("--json", action="store_true", help=_("print JSON"))
 
 
@@ -94,6 +113,9 @@ def run(args: argparse.Namespace) -> int:
         raise BackendError(
             _("no sound server is installed: install pipewire, pipewire-pulse and wireplumber, or pulseaudio")
         )
+    if args.load:
+        _print_load([r for kind in kinds for r in load.compare(kind, args.minutes, args.load, args.ladspa)], args.json)
+        return 0
     reports = [soak(kind, args.minutes * 60.0, args.idle_seconds, args.model) for kind in kinds]
     if args.json:
         sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
@@ -107,16 +129,41 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _print_load(reports: list[load.LoadReport], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+        return
+    columns = (
+        _("server"),
+        _("chain"),
+        _("scheduling"),
+        _("dropouts a minute"),
+        _("breaks a minute"),
+        _("in the microphone itself"),
+    )
+    table = Table(*columns, title=_("every core busy"), title_justify="left")
+    for r in reports:
+        table.add_row(
+            r.server,
+            r.chain,
+            r.scheduling,
+            f"{r.gaps / r.minutes:.1f} ({r.gap_ms / r.minutes:.0f} ms)",
+            f"{r.breaks / r.minutes:.1f}",
+            f"{r.microphone_gaps / r.minutes:.1f}; {r.microphone_breaks / r.minutes:.1f}",
+        )
+    Console().print(table)
+
+
 _ROWS = (
     (
         "added latency, median / p95",
         lambda r: f"{r.latency_median:.1f} / {r.latency_p95:.1f} ms ({r.latency_windows} windows)",
     ),
     ("medians of the quarters", lambda r: " ".join(f"{q:.1f}" for q in r.latency_quarters) + " ms"),
-    ("dropouts", lambda r: f"{r.gaps} ({r.gap_ms:.0f} ms); {r.microphone_gaps} in the microphone itself"),
+    ("dropouts", lambda r: _with_origin(r.gaps, r.gap_ms, r.inherited_gaps, r.microphone_gaps)),
     (
         "breaks in the known signal",
-        lambda r: f"{r.breaks} ({r.break_ms:.0f} ms); {r.microphone_breaks} in the microphone itself",
+        lambda r: _with_origin(r.breaks, r.break_ms, r.inherited_breaks, r.microphone_breaks),
     ),
     ("scheduling", lambda r: r.scheduling),
     ("counters", lambda r: r.counters),
@@ -124,8 +171,16 @@ _ROWS = (
     ("CPU while filtering", lambda r: f"{r.cpu_percent:.1f} %"),
     ("memory, first / last", lambda r: f"{r.rss_first_mib:.1f} / {r.rss_last_mib:.1f} MiB"),
     ("CPU while idle", lambda r: f"{r.idle_cpu_percent:.2f} %"),
-    ("first sound, median / max of 10", lambda r: f"{r.first_sound_median:.0f} / {r.first_sound_max:.0f} ms"),
+    (
+        "first sound, median / max of 10",
+        lambda r: f"{np.median(r.first_sounds):.0f} / {max(r.first_sounds):.0f} ms",
+    ),
+    ("each first sound", lambda r: " ".join(f"{t:.0f}" for t in r.first_sounds) + " ms"),
 )
+
+
+def _with_origin(count: int, milliseconds: float, inherited: int, microphone: int) -> str:
+    return f"{count} ({milliseconds:.0f} ms); {inherited} of them from the microphone, which had {microphone}"
 
 
 def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = None) -> SoakReport:
@@ -176,9 +231,9 @@ def _report(
     first_sounds: list[float],
 ) -> SoakReport:
     latencies = np.array([d.seconds for d in delays(heard, got)]) * 1e3
-    skip = got.at(got.arrivals[0] + _SETTLING_SECONDS)
-    gaps = silent_gaps(got.samples[skip:])
-    jumps = breaks(got.samples[skip:], sound)
+    begin = got.arrivals[0] + _SETTLING_SECONDS
+    gaps, own_gaps = silent_gaps(got.since(begin)), silent_gaps(heard.since(begin))
+    jumps, own_jumps = breaks(got.since(begin), sound), breaks(heard.since(begin), sound)
     counts = re.findall(r"Counters\(([^)]*)\)", log)
     costs = re.findall(r"a frame cost (\d+) us in the median, (\d+) us", log)
     return SoakReport(
@@ -190,10 +245,12 @@ def _report(
         latency_windows=len(latencies),
         gaps=len(gaps),
         gap_ms=sum(length for _start, length in gaps) / RATE * 1e3,
-        microphone_gaps=len(silent_gaps(heard.samples[skip:])),
+        inherited_gaps=following(got.moments(gaps, begin), heard.moments(own_gaps, begin), _GAP_REACH_SECONDS),
+        microphone_gaps=len(own_gaps),
         breaks=len(jumps),
         break_ms=sum(abs(jump) for _start, jump in jumps) / RATE * 1e3,
-        microphone_breaks=len(breaks(heard.samples[skip:], sound)),
+        inherited_breaks=following(got.moments(jumps, begin), heard.moments(own_jumps, begin), _BREAK_REACH_SECONDS),
+        microphone_breaks=len(own_jumps),
         scheduling=scheduling,
         counters=counts[-1] if counts else "",
         frame_cost_us=(float(costs[-1][0]), float(costs[-1][1])) if costs else (float("nan"), float("nan")),
@@ -201,8 +258,7 @@ def _report(
         rss_first_mib=rss[0],
         rss_last_mib=rss[1],
         idle_cpu_percent=idle_cpu,
-        first_sound_median=float(np.median(first_sounds)) * 1e3,
-        first_sound_max=max(first_sounds) * 1e3,
+        first_sounds=tuple(seconds * 1e3 for seconds in first_sounds),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from densenoiser_daemon.measure import RATE, Recording, delays, silent_gaps
+from densenoiser_daemon.demo import load_recording
+from densenoiser_daemon.measure import RATE, Recording, breaks, delays, first_sound, following, silent_gaps
 from densenoiser_models.stft import Samples
 
 CHUNK = 480
@@ -54,3 +55,67 @@ def test_gaps_are_runs_of_exact_zeros() -> None:
     sound[5000:5010] = 0.0  # shorter than a millisecond
     sound[-960:] = 0.0
     assert silent_gaps(sound) == [(1000, 480), (RATE - 960, 960)]
+
+
+def noisy_speech() -> Samples:
+    """What the soak plays, shape (samples,)."""
+    speech, noise = load_recording()
+    return 2 * speech + noise
+
+
+def test_a_recording_of_the_known_signal_has_no_breaks_wherever_it_begins_and_over_the_seam() -> None:
+    sound = noisy_speech()
+    heard = np.float32(0.3) * np.tile(sound, 2)[RATE // 3 :]
+    assert breaks(heard, sound) == []
+
+
+@pytest.mark.parametrize(("lost", "jump"), [(480, 480), (1920, 1920), (-480, -480)])
+def test_a_loss_and_an_insertion_are_breaks_of_their_length(lost: int, jump: int) -> None:
+    sound = noisy_speech()
+    place = 4 * RATE
+    if lost > 0:
+        heard = np.concatenate([sound[:place], sound[place + lost :]])
+    else:
+        heard = np.concatenate([sound[:place], np.zeros(-lost, np.float32), sound[place:]])
+    found = breaks(heard, sound)
+    assert [length for _start, length in found] == pytest.approx([jump], abs=2)
+    assert found[0][0] == pytest.approx(place, abs=RATE / 2)
+
+
+def test_a_correction_of_the_clocks_is_no_break() -> None:
+    sound = noisy_speech()
+    # One sample of every other frame: half of what the drift controller does to loud sound.
+    heard = np.delete(sound, np.arange(960, len(sound), 960))
+    assert breaks(heard, sound) == []
+
+
+def test_the_first_sound_counts_from_the_first_data() -> None:
+    samples = np.zeros(RATE, np.float32)
+    samples[2400:] = 0.1
+    assert first_sound(recording(samples, 5.0)) == pytest.approx(0.05, abs=0.011)
+
+
+def test_what_a_server_kept_of_the_application_before_is_not_the_first_sound() -> None:
+    samples = np.zeros(RATE, np.float32)
+    samples[:256] = 0.1
+    samples[4800:] = 0.1
+    assert first_sound(recording(samples, 5.0)) == pytest.approx(0.1, abs=0.011)
+
+
+def test_sound_that_lasts_from_the_beginning_is_the_first_sound() -> None:
+    assert first_sound(recording(np.full(RATE, 0.1, np.float32), 5.0)) == 0.0
+
+
+def test_silence_has_no_first_sound() -> None:
+    assert first_sound(recording(np.zeros(RATE, np.float32), 5.0)) == float("inf")
+
+
+def test_what_follows_a_cause_is_told_from_what_does_not() -> None:
+    assert following([1.0, 2.1, 5.0], [2.0, 4.95, 9.0], 0.15) == 2
+    assert following([1.0], [], 0.15) == 0
+
+
+def test_places_in_a_part_of_a_recording_convert_to_moments() -> None:
+    heard = recording(np.zeros(RATE, np.float32), 10.0)
+    assert len(heard.since(10.5)) == pytest.approx(RATE / 2, abs=CHUNK)
+    assert heard.moments([(4800, 100)], 10.5) == pytest.approx([10.6], abs=0.021)
