@@ -206,8 +206,12 @@ class Engine:
 
     def _pump(self, backend: AudioBackend, microphone: Microphone) -> None:
         """Take what was captured, filter it, queue it."""
+        captured = 0
         while (block := backend.read()) is not None:
+            captured += len(block)
             self._tally.dropped_frames += self._reframer.push(block)
+        if captured:
+            self._drift.note_capture(time.monotonic(), captured)
         if backend.xruns != self._xruns_seen:
             self._xruns_seen = backend.xruns
             self._drift.note_underrun()

@@ -18,6 +18,10 @@ SETTLING_SECONDS = 0.5
 """Right after a stream starts neither underruns nor levels mean anything yet."""
 CALM_SECONDS = 10.0
 """After so long without an underrun the target sinks by 1 ms."""
+LOST_SECONDS = 0.003
+"""Captured audio that is so much further behind the clock than it ever was a moment before is lost, not late."""
+_RECENT_SECONDS = 0.3
+_REMEMBERED_BLOCKS = 150
 QUIET_RMS = 10 ** (-50 / 20)
 """Frames below this level take the full correction; louder ones a single sample, 0.2 % of a hop, which is inaudible."""
 
@@ -44,11 +48,22 @@ class DriftController:
         self._frames = 0
         self._last_underrun = 0
         self._correcting = self._dropping = False
+        self._captured = 0
+        self._ahead: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_BLOCKS)
+        """Moment, and how far ahead of the clock the captured audio was then; both in s."""
         self.target = target
 
+    def note_capture(self, moment: float, samples: int) -> None:
+        """``samples`` were captured at ``moment`` (monotonic clock, s), however many at once."""
+        self._captured += samples
+        self._ahead.append((moment, self._captured / self._rate - moment))
+
     def note_underrun(self) -> None:
-        """The queue ran empty: keep more in it, within the ceiling. Not while the streams are still settling."""
-        if self._frames > SETTLING_SECONDS * self._frames_per_second:
+        """The queue ran empty: keep more in it, within the ceiling.
+
+        Not while the streams are still settling, nor where the microphone lost the audio: no queue can make up for that.
+        """
+        if self._frames > SETTLING_SECONDS * self._frames_per_second and not self._microphone_lost():
             self.target = min(self.target + 0.002, self._ceiling / 2)
         self._last_underrun = self._frames
         self._dropping = False  # else a queue that waits to fill again never does
@@ -60,6 +75,8 @@ class DriftController:
         self._frames = self._last_underrun = 0
         self._corrected = 0.0
         self._dropping = False
+        self._captured = 0
+        self._ahead.clear()
 
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
@@ -101,6 +118,14 @@ class DriftController:
         self._dropping = keep == 0
         self._begin_again()
         return waiting - keep
+
+    def _microphone_lost(self) -> bool:
+        """Audio that was only late has come by now, all at once; what the microphone lost never does."""
+        if not self._ahead:
+            return False
+        moment, ahead = self._ahead[-1]
+        before = [earlier for then, earlier in self._ahead if then < moment - _RECENT_SECONDS]
+        return bool(before) and min(before) - ahead > LOST_SECONDS
 
     def _begin_again(self) -> None:
         self._low_water.clear()

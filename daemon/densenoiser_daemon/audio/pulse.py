@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 3.0
 CUSHION_SECONDS = 0.010
-"""Silence queued before the first frame. PipeWire plays whatever is there: without it, the second frame comes too late."""
+"""Silence queued before the first frame, and again after an underrun: one break in place of several.
+
+PipeWire plays whatever is there; without it, the next frame comes too late as well.
+"""
 _CUT_OFF_SECONDS = 0.5
 """So long the virtual microphone may be without its link before it is made anew; a fresh one is linked in 50 ms."""
 _NO_MONITOR = 2**32 - 1
@@ -41,6 +44,7 @@ class PulseBackend:
         self._fragment = fragment
         self._cushion = np.zeros(round(CUSHION_SECONDS * rate), np.float32)
         self._is_silent = True
+        self._underruns_seen = 0
         self._pulse: pulsectl.Pulse | None = None
         self._loop: MainLoop | None = None
         self._virtual: VirtualSource | None = None
@@ -162,7 +166,7 @@ class PulseBackend:
 
     def write(self, samples: Samples) -> None:
         assert self._playback is not None
-        if self._is_silent:
+        if self._has_run_dry(self._playback) or self._is_silent:
             self._is_silent = False
             self._playback.write(self._cushion)
         try:
@@ -170,6 +174,12 @@ class PulseBackend:
         except BackendError:
             self._has_failed = True
             raise
+
+    def _has_run_dry(self, playback: PlaybackStream) -> bool:
+        """The queue ran empty since the last call, and next to nothing has come into it since."""
+        seen, self._underruns_seen = self._underruns_seen, playback.xruns
+        latency = playback.latency
+        return playback.xruns != seen and latency is not None and latency < CUSHION_SECONDS / 2
 
     @property
     def capture_latency(self) -> float:

@@ -145,6 +145,40 @@ def test_the_target_rises_with_underruns_within_half_the_ceiling_and_sinks_in_ca
     assert controller.target == TARGET
 
 
+def deliver(controller: DriftController, begin: float, blocks: int) -> float:
+    """``blocks`` of 10 ms as a server delivers them that works in blocks of 5.33 ms; the moment after the last, s."""
+    quantum = 256 / RATE
+    for block in range(1, blocks + 1):
+        controller.note_capture(begin + np.ceil(block * HOP / RATE / quantum) * quantum, HOP)
+        controller.correction(0.02, 0.0)
+    return begin + blocks * HOP / RATE
+
+
+@pytest.mark.parametrize("lost", [0.011, 0.05])
+def test_an_underrun_because_the_microphone_lost_audio_does_not_raise_the_target(lost: float) -> None:
+    controller = DriftController(RATE, HOP, TARGET, CEILING)
+    moment = deliver(controller, 100.0, 150)
+    deliver(controller, moment + lost, 3)
+    controller.note_underrun()
+    assert controller.target == TARGET
+
+
+def test_an_underrun_because_audio_came_late_raises_the_target() -> None:
+    controller = DriftController(RATE, HOP, TARGET, CEILING)
+    moment = deliver(controller, 100.0, 150)
+    controller.note_capture(moment + 0.03, 3 * HOP)
+    controller.note_underrun()
+    assert controller.target > TARGET
+
+
+def test_an_underrun_long_after_a_loss_raises_the_target() -> None:
+    controller = DriftController(RATE, HOP, TARGET, CEILING)
+    moment = deliver(controller, 100.0, 150)
+    deliver(controller, moment + 0.05, 200)
+    controller.note_underrun()
+    assert controller.target > TARGET
+
+
 def test_reset_keeps_the_learned_target() -> None:
     controller = DriftController(RATE, HOP, TARGET, CEILING)
     for _ in range(100):
