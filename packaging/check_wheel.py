@@ -18,6 +18,8 @@ WANTED = (
     "densenoiser_daemon/share/",
     "densenoiser_models/weights/densenet-small.onnx",
     "densenoiser_models/weights/densenet-small.json",
+    "densenoiser_models/weights/densenet-tiny.onnx",
+    "densenoiser_models/weights/densenet-tiny.json",
     "densenoiser_tray/main.py",
 )
 COMMANDS = (
