@@ -51,7 +51,7 @@ function _shtab_densenoiser_using
 end
 
 set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic model mics models monitor enhance bench evaluate soak doctor install-user uninstall-user quit
-set -g _shtab_densenoiser_opts_with_value --compare --drift --frames --idle-seconds --jobs --limit --minutes --model --nisqa-weights --output --provider --safety --server --strength --systems -o
+set -g _shtab_densenoiser_opts_with_value --compare --drift --frames --idle-seconds --jobs --ladspa --limit --load --minutes --model --nisqa-weights --output --provider --safety --server --strength --systems -o
 
 complete -c densenoiser -e
 complete -c densenoiser -f
@@ -120,6 +120,8 @@ complete -c densenoiser -n '_shtab_densenoiser_using soak' -l server -xka "pipew
 complete -c densenoiser -n '_shtab_densenoiser_using soak' -l minutes -x -d 'length of the run (default: 5.0)'
 complete -c densenoiser -n '_shtab_densenoiser_using soak' -l idle-seconds -x -d 'length of the idle measurement (default: 60.0)'
 complete -c densenoiser -n '_shtab_densenoiser_using soak' -l model -x -d 'model to filter with'
+complete -c densenoiser -n '_shtab_densenoiser_using soak' -l load -x -d 'count dropouts while stress-ng keeps N cores busy, with and without real-time scheduling'
+complete -c densenoiser -n '_shtab_densenoiser_using soak' -l ladspa -xka "(__fish_complete_path (commandline -ct))" -d 'with --load: RNNoise'"'"'s LADSPA library, for a chain to compare with'
 complete -c densenoiser -n '_shtab_densenoiser_using soak' -l json -d 'print JSON'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a doctor -d 'Find out what is wrong, and mend what can be mended.'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -s h -l help -d 'show this help message and exit'
