@@ -43,6 +43,7 @@ log = logging.getLogger("densenoised")
 BACKENDS = (AUTO, "pulse", "portaudio")
 # Beside a busy Python thread the audio thread woke up to 30 ms late at the default switch interval, under 10 ms at this one.
 _SWITCH_INTERVAL_SECONDS = 0.0005
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def _strength(text: str) -> float:
@@ -192,8 +193,10 @@ def _serve(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         lock = InstanceLock()
         stack.callback(lock.close)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _ENDING:
             stack.callback(signal.signal, number, signal.signal(number, lambda *_: ended.set()))
+        # Threads inherit this. Only the main thread runs handlers; one that another thread got would not wake it up.
+        stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING))
         backend, make = _backend(args)
         if backend is not None:
             stack.callback(backend.close)
@@ -211,6 +214,7 @@ def _serve(args: argparse.Namespace) -> int:
         log.info(
             _('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), args.output or DESCRIPTION
         )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         ended.wait()
         notify("STOPPING=1")
         daemon.quit()
