@@ -5,6 +5,7 @@ The chains run one after the other, each on a fresh private server, under the sa
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,11 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from rich.console import Console
+from rich.table import Table
 
 from densenoiser_models.stft import Samples
 
@@ -103,6 +106,32 @@ def compare(kind: str, minutes: float, workers: int, plugin: Path | None) -> lis
     if plugin is not None:
         chains.append(("RNNoise, LADSPA", lambda server: _start_rnnoise(server, plugin)))
     return [_measure(kind, name, start, minutes, workers) for name, start in chains]
+
+
+def print_reports(reports: list[LoadReport], as_json: bool) -> None:
+    """The comparison on standard output, counts by the minute."""
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+        return
+    columns = (
+        _("server"),
+        _("chain"),
+        _("scheduling"),
+        _("dropouts a minute"),
+        _("breaks a minute"),
+        _("in the microphone itself"),
+    )
+    table = Table(*columns, title=_("every core busy"), title_justify="left")
+    for r in reports:
+        table.add_row(
+            r.server,
+            r.chain,
+            r.scheduling,
+            f"{r.gaps / r.minutes:.1f} ({r.gap_ms / r.minutes:.0f} ms)",
+            f"{r.breaks / r.minutes:.1f}",
+            f"{r.microphone_gaps / r.minutes:.1f}; {r.microphone_breaks / r.minutes:.1f}",
+        )
+    Console().print(table)
 
 
 def _measure(

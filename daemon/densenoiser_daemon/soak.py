@@ -74,6 +74,8 @@ class SoakReport:
     rss_first_mib: float
     rss_last_mib: float
     idle_cpu_percent: float
+    idle_readers: int
+    """Streams on the microphone after that time."""
     first_sounds: tuple[float, ...]
     """From each connection of an application to its first sound."""
 
@@ -114,43 +116,24 @@ def run(args: argparse.Namespace) -> int:
             _("no sound server is installed: install pipewire, pipewire-pulse and wireplumber, or pulseaudio")
         )
     if args.load:
-        _print_load([r for kind in kinds for r in load.compare(kind, args.minutes, args.load, args.ladspa)], args.json)
+        load.print_reports(
+            [r for kind in kinds for r in load.compare(kind, args.minutes, args.load, args.ladspa)], args.json
+        )
         return 0
     reports = [soak(kind, args.minutes * 60.0, args.idle_seconds, args.model) for kind in kinds]
-    if args.json:
+    _print(reports, args.json)
+    return 0
+
+
+def _print(reports: list[SoakReport], as_json: bool) -> None:
+    if as_json:
         sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
-        return 0
+        return
     table = Table(
         "", *(report.server for report in reports), title=_("densenoised, measured from outside"), title_justify="left"
     )
     for label, text in _ROWS:
         table.add_row(_(label), *(text(report) for report in reports))
-    Console().print(table)
-    return 0
-
-
-def _print_load(reports: list[load.LoadReport], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
-        return
-    columns = (
-        _("server"),
-        _("chain"),
-        _("scheduling"),
-        _("dropouts a minute"),
-        _("breaks a minute"),
-        _("in the microphone itself"),
-    )
-    table = Table(*columns, title=_("every core busy"), title_justify="left")
-    for r in reports:
-        table.add_row(
-            r.server,
-            r.chain,
-            r.scheduling,
-            f"{r.gaps / r.minutes:.1f} ({r.gap_ms / r.minutes:.0f} ms)",
-            f"{r.breaks / r.minutes:.1f}",
-            f"{r.microphone_gaps / r.minutes:.1f}; {r.microphone_breaks / r.minutes:.1f}",
-        )
     Console().print(table)
 
 
@@ -170,7 +153,7 @@ _ROWS = (
     ("a frame in the daemon, median / p99", lambda r: f"{r.frame_cost_us[0]:.0f} / {r.frame_cost_us[1]:.0f} us"),
     ("CPU while filtering", lambda r: f"{r.cpu_percent:.1f} %"),
     ("memory, first / last", lambda r: f"{r.rss_first_mib:.1f} / {r.rss_last_mib:.1f} MiB"),
-    ("CPU while idle", lambda r: f"{r.idle_cpu_percent:.2f} %"),
+    ("while idle", lambda r: f"{r.idle_cpu_percent:.2f} % CPU, {r.idle_readers} streams on the microphone"),
     (
         "first sound, median / max of 10",
         lambda r: f"{np.median(r.first_sounds):.0f} / {max(r.first_sounds):.0f} ms",
@@ -194,6 +177,7 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         arguments += ["--strength", _STRENGTH_DB, *(["--model", model] if model is not None else [])]
         daemon = start_daemon(server, arguments)
         idle_cpu = _cpu_percent(daemon.pid, idle_seconds)
+        idle_readers = _microphone_readers(server)
         server.play(server.folder / "noisy.wav")
         time.sleep(_SETTLING_SECONDS)
         first_sounds = [_first_sound(server) for _n in range(_CONNECTIONS)]
@@ -206,6 +190,7 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         cpu = _cpu_percent(daemon.pid, seconds)
         rss_last = _rss_mib(daemon.pid)
         heard, got = microphone.stop(), application.stop()
+        _await_release(server)
         daemon.terminate()
         daemon.wait()
         log = (server.folder / "densenoised.log").read_text(errors="replace")
@@ -213,7 +198,17 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
             info = pulse.server_info()
             server_name = f"{info.server_name} {info.server_version}"
     return _report(
-        server_name, seconds, sound, heard, got, scheduling, log, cpu, idle_cpu, (rss_first, rss_last), first_sounds
+        server_name,
+        seconds,
+        sound,
+        heard,
+        got,
+        scheduling,
+        log,
+        cpu,
+        (idle_cpu, idle_readers),
+        (rss_first, rss_last),
+        first_sounds,
     )
 
 
@@ -226,7 +221,7 @@ def _report(
     scheduling: str,
     log: str,
     cpu: float,
-    idle_cpu: float,
+    idle: tuple[float, int],
     rss: tuple[float, float],
     first_sounds: list[float],
 ) -> SoakReport:
@@ -257,7 +252,8 @@ def _report(
         cpu_percent=cpu,
         rss_first_mib=rss[0],
         rss_last_mib=rss[1],
-        idle_cpu_percent=idle_cpu,
+        idle_cpu_percent=idle[0],
+        idle_readers=idle[1],
         first_sounds=tuple(seconds * 1e3 for seconds in first_sounds),
     )
 
@@ -269,6 +265,20 @@ def _first_sound(server: PrivateServer) -> float:
     recording = client.stop()
     time.sleep(0.3)
     return first_sound(recording)
+
+
+def _microphone_readers(server: PrivateServer) -> int:
+    with server.control() as pulse:
+        microphone = pulse.get_source_by_name(MICROPHONE_NAME).index
+        return sum(output.source == microphone for output in pulse.source_output_list())
+
+
+def _await_release(server: PrivateServer) -> None:
+    """Until the daemon has let go of the microphone and logged its counters, or 5 s."""
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline and _microphone_readers(server):
+        time.sleep(0.05)
+    time.sleep(0.2)
 
 
 def _cpu_percent(pid: int, seconds: float) -> float:

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from densenoiser_daemon import load, soak
+from densenoiser_daemon import load
 from densenoiser_daemon.errors import BackendError
 from densenoiser_daemon.load import LoadReport
 from densenoiser_daemon.private_server import PrivateServer
@@ -17,14 +17,14 @@ REPORT = LoadReport("pulseaudio 16.1", "DenseNoiser", "SCHED_RR 10", 2.0, 4, 40.
 
 def test_counts_are_given_by_the_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    soak._print_load([REPORT], as_json=False)
+    load.print_reports([REPORT], as_json=False)
     row = next(line for line in capsys.readouterr().out.splitlines() if "DenseNoiser" in line)
     assert "2.0 (20 ms)" in row
     assert "0.5; 0.0" in row
 
 
 def test_the_figures_can_be_had_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    soak._print_load([REPORT], as_json=True)
+    load.print_reports([REPORT], as_json=True)
     assert json.loads(capsys.readouterr().out)[0]["gaps"] == 4
 
 
