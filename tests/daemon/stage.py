@@ -120,6 +120,8 @@ class Stage:
         self.model = write_tiny_model(server.folder, "quiet", gain=0.25)
         self.settings = Path(server.environment["XDG_CONFIG_HOME"]) / "densenoiser" / "settings.toml"
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.frozen_seconds = 3.0
+        """How long a suspended program stands still."""
         self.mended_at = 0.0
         self._player: subprocess.Popen[bytes] | None = None
         self._played_at = 0.0

@@ -110,20 +110,6 @@ def test_it_never_hears_itself(server: PrivateServer, daemon: StartDaemon, talk:
     assert hears_sound(client)
 
 
-def test_unplugged_microphone_means_silence_until_it_is_back(
-    server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]
-) -> None:
-    talk()
-    daemon("--strength", "0")
-    client = application(server)
-    wait_until(lambda: hears_sound(client), 10, "the application hears the microphone")
-    server.unplug_microphone()
-    wait_until(lambda: not hears_sound(client), 10, "silence")
-    assert client.is_running
-    server.plug_microphone()
-    wait_until(lambda: hears_sound(client), 10, "the application hears the microphone again")
-
-
 def test_music_is_never_taken_for_the_users_voice(
     server: PrivateServer, daemon: StartDaemon, talk: Callable[..., None]
 ) -> None:
