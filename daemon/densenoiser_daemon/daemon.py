@@ -10,16 +10,20 @@ from dataclasses import replace
 from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
 from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
-from densenoiser_models.model_file import find_model, load_model
+from densenoiser_models.model_file import ModelFile, find_model, load_model
 
 from . import realtime
 from .audio.api import AudioBackend, Microphone
 from .engine import Engine
+from .ladder import Rung
+from .memory_lock import lock_memory
 from .settings import Settings
 from .status import Status
 
 log = logging.getLogger(__name__)
 
+LIGHTER_MODEL = "densenet-tiny"
+"""What a machine that is too slow for the chosen model gets, if it costs less."""
 _MISSING_MODEL_SECONDS = 1.0
 """How often to look whether a model that cannot be used was mended: two calls of stat, if it was not."""
 
@@ -46,6 +50,7 @@ class Daemon:
         self._watch = threading.Thread(target=self._await_model, name="missing model", daemon=True)
         self._frame = denoiser.spec
         self._engine = Engine(connect, denoiser, settings, on_change, model=model, provider=provider)
+        self._lightening = threading.Thread(target=self._lighten, args=(denoiser,), name="lighter model", daemon=True)
         self._thread = threading.Thread(target=self._run, name="engine")
         self._on_end: Callable[[], None] = lambda: None
         self._first: AudioBackend | None = None
@@ -55,6 +60,7 @@ class Daemon:
         self._first, self._on_end = first, on_end
         realtime.demote_on_overrun(self._thread)
         self._thread.start()
+        self._lightening.start()
         if self._is_missing:
             self._watch.start()
 
@@ -62,7 +68,7 @@ class Daemon:
         """Wait for the worker; what ended it, or None if it was asked to."""
         self._thread.join()
         self._quit.set()
-        for thread in (self._watch, self._loading):
+        for thread in (self._watch, self._lightening, self._loading):
             if thread is not None and thread.ident is not None:
                 thread.join()
         return self._fatal
@@ -106,9 +112,10 @@ class Daemon:
 
     def _load(self, model: str, provider: str) -> None:
         """Load off the audio thread; the engine cross-fades to the new model when it is ready."""
-        fault = denoiser = None
+        fault = denoiser = lighter = None
         try:
             denoiser = OnnxDenoiser(load_model(model), provider)
+            lighter = open_lighter(denoiser)
         except ModelError as error:
             fault = error
         with self._lock:
@@ -116,7 +123,7 @@ class Daemon:
                 return  # another one was chosen meanwhile
             try:
                 if denoiser is not None:
-                    self._engine.use(denoiser, denoiser.model.name, denoiser.provider)
+                    self._engine.use(denoiser, denoiser.model.name, denoiser.provider, lighter)
                     self._in_use = model, provider
                     self._is_missing = False
                     return
@@ -127,9 +134,18 @@ class Daemon:
             self._engine.apply(replace(self._engine.settings, model=kept, provider=kept_provider))
         self._on_change()
 
+    def _lighten(self, denoiser: Denoiser) -> None:
+        """Load the lighter model in advance, off the audio thread, unless the chosen one was changed meanwhile."""
+        lighter = open_lighter(denoiser) if isinstance(denoiser, OnnxDenoiser) else None
+        with self._lock:
+            if lighter is not None and self._loading is None:
+                self._engine.use_lighter(lighter)
+
     def _run(self) -> None:
         try:
-            log.info("scheduling of the audio thread: %s", realtime.request())
+            scheduling, memory = realtime.request(), lock_memory()
+            log.info("scheduling of the audio thread: %s; memory: %s", scheduling, memory)
+            self._engine.describe_thread(scheduling, memory)
             self._engine.run(self._first)
         except Exception as error:
             log.exception("the audio thread died")
@@ -161,3 +177,22 @@ def open_denoiser(settings: Settings) -> tuple[Denoiser, str, str]:
         log.error("%s; the microphone passes through unfiltered", error)
         return Bypass(FrameSpec(), fault=str(error)), "", ""
     return denoiser, denoiser.model.name, denoiser.provider
+
+
+def open_lighter(denoiser: OnnxDenoiser) -> Rung | None:
+    """The model to step down to from this one: LIGHTER_MODEL, if it is there, fits, and costs less. Never raises."""
+    try:
+        model = load_model(LIGHTER_MODEL)
+        if model.spec != denoiser.spec or _cost(model) >= _cost(denoiser.model):
+            return None
+        lighter = OnnxDenoiser(model, "cpu")
+    except ModelError as error:
+        log.info("%s; there is no model to step down to", error)
+        return None
+    return Rung(lighter, model.name, lighter.provider)
+
+
+def _cost(model: ModelFile) -> float:
+    """What a model costs to run beside another: its card's multiplications, else the size of its graph. Any unit."""
+    cost = model.card.get("million_macs_per_second")
+    return float(cost) if isinstance(cost, int | float) else len(model.graph) / 40_000

@@ -20,6 +20,7 @@ from .audio.reframer import Reframer
 from .errors import BackendError, DeviceError
 from .frame_filter import FrameFilter
 from .i18n import _
+from .ladder import Rung
 from .settings import Settings
 from .status import Counters, Levels, State, Status
 
@@ -44,12 +45,13 @@ class _Tally:
     deadline_misses: int = 0
     restarts: int = 0
     xruns_before: int = 0
+    published_at: int = 0
 
 
 class Engine:
     """Runs a backend and a denoiser on one thread, by the settings, and says how it goes.
 
-    ``apply``, ``use``, ``quit``, ``settings``, ``status`` and ``microphones`` may be used from any thread; ``run`` is the thread.
+    ``run`` is the thread; what stands under "any thread" may be used from any.
     """
 
     def __init__(
@@ -60,17 +62,24 @@ class Engine:
         on_change: Callable[[], None] = lambda: None,
         model: str = "",
         provider: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``connect`` makes a backend that is not connected yet; ``on_change`` is called in the worker when the state changes.
 
-        ``model`` and ``provider`` name what ``denoiser`` is, for the status.
+        ``model`` and ``provider`` name what ``denoiser`` is, for the status. ``clock`` counts seconds from anywhere.
         """
         self._connect = connect
-        self._filter = FrameFilter(denoiser, model, provider)
+        self._clock = clock
+        self._filter = FrameFilter(denoiser, model, provider, clock)
         self._settings = settings
         self._on_change = on_change
         algorithmic_ms = denoiser.spec.algorithmic_latency_seconds * 1e3
-        self._status = Status(model=model, provider=provider, algorithmic_latency_ms=algorithmic_ms)
+        self._status = Status(
+            model=model,
+            provider=provider,
+            algorithmic_latency_ms=algorithmic_ms,
+            latency_ceiling_ms=LATENCY_CEILING_SECONDS * 1e3,
+        )
         self._backend: AudioBackend | None = None
         self._microphones: tuple[Microphone, ...] = ()
         self._quit = threading.Event()
@@ -103,10 +112,21 @@ class Engine:
         self._settings = settings
         self._wake()
 
-    def use(self, denoiser: Denoiser, model: str, provider: str) -> None:
-        """Change over to another denoiser of the same spec, with a cross-fade. ValueError if the spec differs."""
-        self._filter.use(denoiser, model, provider)
+    def use(self, denoiser: Denoiser, model: str, provider: str, lighter: Rung | None = None) -> None:
+        """Change over to another denoiser of the same spec, with a cross-fade. ValueError if the spec differs.
+
+        ``lighter`` is what to step down to while that one is too slow for the machine.
+        """
+        self._filter.use(Rung(denoiser, model, provider), lighter)
         self._wake()
+
+    def use_lighter(self, lighter: Rung) -> None:
+        """What to step down to while the denoiser in use is too slow for the machine. ValueError if the spec differs."""
+        self._filter.use_lighter(lighter)
+
+    def describe_thread(self, scheduling: str, memory: str) -> None:
+        """For the status: how the worker is scheduled, and whether its memory is locked. Before ``run``, in its thread."""
+        self._status = replace(self._status, scheduling=scheduling, memory=memory)
 
     def quit(self) -> None:
         """End ``run`` cleanly."""
@@ -165,8 +185,8 @@ class Engine:
             fault = backend.capture_fault
             if fault is not None:
                 log.warning("the microphone %s ended: %s", open_microphone and open_microphone.description, fault)
-                retry_at = time.monotonic() + _MICROPHONE_RETRY_SECONDS
-            wanted = microphone if backend.listeners and time.monotonic() >= retry_at else None
+                retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
+            wanted = microphone if backend.listeners and self._clock() >= retry_at else None
             if fault is not None or _name(wanted) != _name(open_microphone):
                 if open_microphone is not None:
                     backend.stop()
@@ -181,7 +201,7 @@ class Engine:
                     except DeviceError as error:
                         fault = str(error)
                         log.warning("%s", error)
-                        retry_at = time.monotonic() + _MICROPHONE_RETRY_SECONDS
+                        retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
             self._describe(backend, open_microphone, microphone, fault)
             if open_microphone is not None:
                 self._stream(backend, open_microphone)
@@ -193,25 +213,37 @@ class Engine:
         """Filter until something other than samples needs looking at."""
         before = backend.microphones, backend.listeners, self._settings.microphone
         gc.disable()
+        is_behind = False
         try:
             while (
                 not self._quit.is_set()
                 and (backend.microphones, backend.listeners, self._settings.microphone) == before
                 and backend.capture_fault is None
             ):
-                backend.wait(1.0)
-                self._pump(backend, microphone)
+                backend.wait(0.0 if is_behind else 1.0)
+                is_behind = self._pump(backend, microphone)
         finally:
             gc.enable()
 
-    def _pump(self, backend: AudioBackend, microphone: Microphone) -> None:
-        """Take what was captured, filter it, queue it."""
+    def _pump(self, backend: AudioBackend, microphone: Microphone) -> bool:
+        """Take what was captured, filter it, queue it. True if a late frame ended that before all of it was filtered."""
+        latency = self._take(backend)
+        is_behind = self._filter_waiting(backend, microphone, latency)
+        if self._tally.frames + self._tally.dropped_frames - self._tally.published_at >= _PUBLISH_FRAMES:
+            self._publish_levels(backend)
+        state = self._running_state()
+        if (*state, self._filter.model) != (self._status.state, self._status.reason, self._status.model):
+            self._publish(*state)
+        return is_behind
+
+    def _take(self, backend: AudioBackend) -> float | None:
+        """Take what was captured, and drop what is too late; the playback latency, s."""
         captured = 0
         while (block := backend.read()) is not None:
             captured += len(block)
             self._tally.dropped_frames += self._reframer.push(block)
         if captured:
-            self._drift.note_capture(time.monotonic(), captured)
+            self._drift.note_capture(self._clock(), captured)
         if backend.xruns != self._xruns_seen:
             self._xruns_seen = backend.xruns
             self._drift.note_underrun()
@@ -221,27 +253,31 @@ class Engine:
             if late:
                 self._reframer.drop(late)
                 self._tally.dropped_frames += late
+        return latency
+
+    def _filter_waiting(self, backend: AudioBackend, microphone: Microphone, latency: float | None) -> bool:
         settings = self._settings
         strength_db = settings.strength_for(microphone.name) if settings.enabled else 0.0
         hop_seconds = self._filter.spec.hop_seconds
         while (frame := self._reframer.pop()) is not None:
-            started = time.perf_counter()
+            started = self._clock()
             clean, energy = self._filter.process(frame, strength_db, settings.muted)
             lost = 0
             if latency is not None:
                 lost = self._drift.correction(latency, math.sqrt(energy / len(clean)))
                 latency += hop_seconds
             backend.write(stretch(clean, lost))
-            seconds = time.perf_counter() - started
+            seconds = self._clock() - started
+            is_late = seconds > hop_seconds
             self._frame_seconds[self._tally.frames % len(self._frame_seconds)] = seconds
             self._tally.frames += 1
-            self._tally.deadline_misses += seconds > hop_seconds
+            self._tally.deadline_misses += is_late
+            self._filter.ladder.note(is_late)
             if self._tally.frames % _COLLECT_FRAMES == 0:
                 gc.collect(1)
-            if self._tally.frames % _PUBLISH_FRAMES == 0:
-                self._publish_levels(backend)
-        if (self._filter.fault or "", self._filter.model) != (self._status.reason, self._status.model):
-            self._publish(*self._running_state())
+            if is_late and self._reframer.frames:
+                return True  # what came meanwhile may make the oldest too old
+        return False
 
     def _end_stream(self) -> None:
         self._reframer.clear()
@@ -280,10 +316,13 @@ class Engine:
         )
 
     def _running_state(self) -> tuple[State, str]:
-        fault = self._filter.fault
-        return (State.RUNNING, "") if fault is None else (State.BYPASSED, fault)
+        fault, ladder = self._filter.fault, self._filter.ladder
+        if fault is not None:
+            return State.BYPASSED, fault
+        return (State.BYPASSED if ladder.is_bypass else State.RUNNING), ladder.reason
 
     def _publish_levels(self, backend: AudioBackend) -> None:
+        self._tally.published_at = self._tally.frames + self._tally.dropped_frames
         levels = self._filter.take_levels()
         transport = backend.capture_latency + (backend.playback_latency or 0.0) + backend.device_latency
         self._status = replace(
@@ -301,7 +340,14 @@ class Engine:
     def _counters(self, backend: AudioBackend | None) -> Counters:
         tally = self._tally
         xruns = tally.xruns_before + (backend.xruns if backend is not None else 0)
-        return Counters(tally.frames, xruns, tally.dropped_frames, tally.deadline_misses, tally.restarts)
+        return Counters(
+            tally.frames,
+            xruns,
+            tally.dropped_frames,
+            tally.deadline_misses,
+            tally.restarts,
+            self._filter.clipped_frames,
+        )
 
 
 def _name(microphone: Microphone | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from densenoiser_models.denoiser import Denoiser
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
+from .ladder import Ladder, Rung
 from .status import Levels
 
 log = logging.getLogger(__name__)
@@ -20,21 +23,32 @@ _FAULT_RETRY_SECONDS = 5.0
 _PROBATION_SECONDS = 1.0
 _SWAP_FRAMES = 6
 """Until a new denoiser's past is filled: the transform's length and some."""
+_SILENT_ENERGY = 1e-20
+"""Sum of squares of a frame below -200 dBFS: made exact silence, so that no filter computes with denormal numbers."""
+_CLIPPED_LEVEL = 0.999
+_CLIPPED_SAMPLES = 4
+"""So many samples of a frame at full scale are a waveform cut off; a voice that just reaches it touches it once or twice."""
 
 
 class FrameFilter:
     """The denoiser in use and everything that changes what is heard of it, always within one frame and without a click.
 
-    Owned by the worker, but for ``use``. ``model`` and ``provider`` name the denoiser in use.
+    Owned by the worker, but for ``use`` and ``use_lighter``. ``model`` and ``provider`` name the denoiser in use.
     """
 
-    def __init__(self, denoiser: Denoiser, model: str, provider: str) -> None:
-        self.model = model
-        self.provider = provider
+    def __init__(
+        self, denoiser: Denoiser, model: str, provider: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.ladder = Ladder(Rung(denoiser, model, provider))
+        self.clipped_frames = 0
+        """Frames so far that the microphone delivered cut off at full scale."""
         self.fault: str | None = None
         """Why frames pass through unfiltered, from the fault until the model has worked again for a while."""
+        self._clock = clock
+        self._rung = self.ladder.rung
         self._denoiser = denoiser
-        self._incoming: tuple[Denoiser, str, str] | None = None
+        self._wishes: deque[tuple[Rung | None, Rung | None]] = deque()
+        self._incoming: Rung | None = None
         self._swap_frames = 0
         self._fault_since = 0.0
         self._output = np.zeros(denoiser.spec.hop, np.float32)
@@ -50,11 +64,30 @@ class FrameFilter:
         """Rate, hop and transform, the same for every denoiser that is used."""
         return self._denoiser.spec
 
-    def use(self, denoiser: Denoiser, model: str, provider: str) -> None:
-        """Change over to another denoiser, with a cross-fade. From any thread. ValueError if its spec is another."""
-        if denoiser.spec != self.spec:
-            raise ValueError(f"this model works on frames of {denoiser.spec}, the running one on {self.spec}")
-        self._incoming = denoiser, model, provider
+    @property
+    def model(self) -> str:
+        """Name of the model in use; empty while none runs."""
+        return self._rung.model
+
+    @property
+    def provider(self) -> str:
+        """Where it runs; empty while none does."""
+        return self._rung.provider
+
+    def use(self, chosen: Rung, lighter: Rung | None = None) -> None:
+        """Change over to another denoiser, with a cross-fade, and step down to ``lighter`` while it is too slow.
+
+        From any thread. ValueError if a spec is another.
+        """
+        self._check(chosen)
+        if lighter is not None:
+            self._check(lighter)
+        self._wishes.append((chosen, lighter))
+
+    def use_lighter(self, lighter: Rung) -> None:
+        """Step down to ``lighter`` while the denoiser in use is too slow. From any thread. ValueError if its spec is another."""
+        self._check(lighter)
+        self._wishes.append((None, lighter))
 
     def process(self, frame: Samples, strength_db: float, muted: bool) -> tuple[Samples, float]:
         """One frame to a finite one within [-1, 1], valid until the next call, and its energy. Mends ``frame`` in place."""
@@ -63,11 +96,15 @@ class FrameFilter:
             np.nan_to_num(frame, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
             np.clip(frame, -1.0, 1.0, out=frame)
             energy = float(frame @ frame)
+        if energy < _SILENT_ENERGY:
+            frame[:] = 0.0
+        elif energy > _CLIPPED_SAMPLES * _CLIPPED_LEVEL**2:
+            self.clipped_frames += np.count_nonzero(np.abs(frame) >= _CLIPPED_LEVEL) >= _CLIPPED_SAMPLES
         self._energy_in += energy
         if strength_db != self._denoiser.strength_db:
             self._denoiser.strength_db = strength_db
         np.copyto(self._output, self._denoiser.process(frame))
-        if self._incoming is not None:
+        if self._wishes or self._rung is not self.ladder.rung:
             self._swap(frame)
         if self._denoiser.fault is not None or self.fault is not None:
             self._watch_fault()
@@ -85,8 +122,9 @@ class FrameFilter:
 
     def settle(self) -> None:
         """While nobody listens: change over to the incoming denoiser at once."""
-        if self._incoming is not None:
-            self._adopt(*self._incoming)
+        self._grant_wishes()
+        if self._rung is not self.ladder.rung:
+            self._adopt(self.ladder.rung)
 
     def reset(self) -> None:
         """Forget all past audio: the next frame begins a new stream."""
@@ -104,25 +142,41 @@ class FrameFilter:
 
     def _swap(self, frame: Samples) -> None:
         """Run the incoming denoiser beside the old one until its past is filled, then cross-fade within one frame."""
-        assert self._incoming is not None
-        incoming, model, provider = self._incoming
+        self._grant_wishes()
+        rung = self.ladder.rung
+        if rung is self._rung:
+            return
+        incoming = rung.denoiser
+        if rung is not self._incoming:
+            self._incoming, self._swap_frames = rung, 0
+            incoming.reset()
         incoming.strength_db = self._denoiser.strength_db
         clean = incoming.process(frame)
         self._swap_frames += 1
         if self._swap_frames >= _SWAP_FRAMES:
             self._output += self._ramp * (clean - self._output)
-            self._adopt(incoming, model, provider)
+            self._adopt(rung)
 
-    def _adopt(self, denoiser: Denoiser, model: str, provider: str) -> None:
-        if self._incoming is not None and self._incoming[0] is denoiser:  # else a yet newer one came meanwhile
-            self._incoming = None
-        self._swap_frames = 0
-        self._denoiser, self.model, self.provider = denoiser, model, provider
+    def _adopt(self, rung: Rung) -> None:
+        self._incoming = None
+        self._rung, self._denoiser = rung, rung.denoiser
         self.fault = None
+
+    def _grant_wishes(self) -> None:
+        while self._wishes:
+            chosen, lighter = self._wishes.popleft()
+            if chosen is not None:
+                self.ladder = Ladder(chosen, lighter)
+            elif lighter is not None:
+                self.ladder.insert(lighter)
+
+    def _check(self, rung: Rung) -> None:
+        if rung.denoiser.spec != self.spec:
+            raise ValueError(f"this model works on frames of {rung.denoiser.spec}, the running one on {self.spec}")
 
     def _watch_fault(self) -> None:
         """Say a fault of the model once, give it another chance now and then, and say when it has kept well."""
-        fault, now = self._denoiser.fault, time.monotonic()
+        fault, now = self._denoiser.fault, self._clock()
         if fault is not None:
             if self.fault is None:
                 self._announce(fault)
@@ -134,7 +188,7 @@ class FrameFilter:
             log.info("the model works again")
 
     def _announce(self, fault: str) -> None:
-        self.fault, self._fault_since = fault, time.monotonic()
+        self.fault, self._fault_since = fault, self._clock()
         retry = f"trying again every {_FAULT_RETRY_SECONDS:.0f} s"
         log.error("%s; passing the microphone through unfiltered, %s", fault, retry)
 

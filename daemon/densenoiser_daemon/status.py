@@ -33,6 +33,8 @@ class Counters:
     """Frames that took longer than a hop to filter."""
     restarts: int = 0
     """Times the streams were built again after a fault."""
+    clipped_frames: int = 0
+    """Frames that the microphone delivered cut off at full scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,16 @@ class Status:
     """Name of the source in use or chosen for the next listener; empty while there is none."""
     microphone_description: str = ""
     model: str = ""
+    """The model in use: the chosen one, a lighter one while the machine is too slow, or "" while none runs."""
     provider: str = ""
     algorithmic_latency_ms: float = 0.0
     transport_latency_ms: float = 0.0
     """Capture and playback buffering, measured; 0 while idle."""
+    latency_ceiling_ms: float = 0.0
+    """What the playback queue may hold: older frames are dropped, and counted."""
+    scheduling: str = ""
+    """How the audio thread is scheduled, in words; "" before it runs."""
+    memory: str = ""
+    """Whether memory is locked against being paged out, in words."""
     counters: Counters = field(default_factory=Counters)
     levels: Levels = field(default_factory=Levels)

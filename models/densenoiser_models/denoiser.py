@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from gettext import gettext as _
 from typing import Protocol
@@ -13,6 +14,10 @@ from .mask_graph import MaskGraph
 from .model_file import ModelFile
 from .stft import Analysis, Samples, Synthesis
 from .strength import FULL_STRENGTH, mask_floor
+
+log = logging.getLogger(__name__)
+
+_MEND_FRAMES = 100
 
 
 class Denoiser(Protocol):
@@ -64,6 +69,7 @@ class OnnxDenoiser:
         self._synthesis = Synthesis(model.spec)
         self._clean = np.zeros(model.spec.bins, np.complex64)
         self._graph_is_fresh = True
+        self._frames = 0
         self._fault: str | None = None
         self.strength_db = strength_db
 
@@ -110,6 +116,9 @@ class OnnxDenoiser:
         if not math.isfinite(np.vdot(mask, mask).real):
             self._fault = _("the model's output is not finite")
             return self._synthesis.process(spectrum)
+        self._frames += 1
+        if self._frames % _MEND_FRAMES == 0 and self._graph.mend():
+            log.warning("the model's state was not finite any more; it begins afresh")
         if self._floor > 0.0:
             np.multiply(mask, np.float32(1.0) - self._floor, out=mask)
             np.add(mask, self._floor, out=mask)

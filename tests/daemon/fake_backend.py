@@ -93,7 +93,7 @@ class FakeBackend:
 
     def wait(self, timeout: float | None) -> None:
         with self._condition:
-            if not self._woken:
+            if not self._woken and timeout != 0.0:  # else it only looks in between, with frames left to filter
                 self._sleeps = True
                 self._condition.notify_all()
                 self._condition.wait_for(lambda: self._woken, timeout)

@@ -59,7 +59,8 @@ def test_a_new_model_is_loaded_in_another_thread_and_taken(
     monkeypatch.setattr(daemon_module, "load_model", load)
     daemon.apply(replace(daemon.settings, model=str(write_tiny_model(tmp_path, "other"))))
     wait_until(lambda: daemon.status.model == "other", 5, "the other model")
-    assert loaders == ["model"]
+    assert "model" in loaders
+    assert not {"MainThread", "engine"} & {*loaders}
 
 
 @pytest.mark.parametrize("fault", ["missing", "not ONNX", "other frames"])

@@ -106,6 +106,11 @@ class DaemonObject(ServiceInterface):
         self._set_model(wanted)
 
     @dbus_property(access=_READ)
+    def ActiveModel(self) -> DBusStr:
+        """The model that runs: the chosen one, or a lighter one while the machine is too slow; empty while none runs."""
+        return self._controls.status.model
+
+    @dbus_property(access=_READ)
     def Provider(self) -> DBusStr:
         """Where the model runs: "cpu" or "cuda"; empty while none runs."""
         return self._controls.status.provider
@@ -117,7 +122,7 @@ class DaemonObject(ServiceInterface):
 
     @dbus_property(access=_READ)
     def Reason(self) -> DBusStr:
-        """Why, for the last three states; in the daemon's language."""
+        """Why, for the last three states, and for "running" with a lighter model; in the daemon's language."""
         return self._controls.status.reason
 
     @dbus_property(access=_READ)
@@ -141,8 +146,23 @@ class DaemonObject(ServiceInterface):
         return self._controls.status.transport_latency_ms
 
     @dbus_property(access=_READ)
+    def LatencyCeiling(self) -> DBusDouble:
+        """What the playback queue may hold, ms; older frames are dropped, and counted in "dropped_frames"."""
+        return self._controls.status.latency_ceiling_ms
+
+    @dbus_property(access=_READ)
+    def Scheduling(self) -> DBusStr:
+        """How the audio thread is scheduled, in words."""
+        return self._controls.status.scheduling
+
+    @dbus_property(access=_READ)
+    def Memory(self) -> DBusStr:
+        """Whether the daemon's memory is locked against being paged out, in words."""
+        return self._controls.status.memory
+
+    @dbus_property(access=_READ)
     def Counters(self) -> Counts:
-        """ "frames", "xruns", "dropped_frames", "deadline_misses" and "restarts" since the daemon started."""
+        """ "frames", "xruns", "dropped_frames", "deadline_misses", "restarts" and "clipped_frames" since the daemon started."""
         counters = self._controls.status.counters
         return {name: getattr(counters, name) for name in counters.__dataclass_fields__}
 

@@ -29,6 +29,8 @@ def headline(values: Properties) -> str:
         return _("off: the microphone passes through unchanged")
     if state is State.IDLE:
         return _("on; nobody listens, the microphone is released")
+    if values["Reason"]:
+        return _("removing noise for {listeners}: {reason}").format(listeners=listeners, reason=values["Reason"])
     return _("removing noise for {listeners}").format(listeners=listeners)
 
 
@@ -44,6 +46,7 @@ def lines(values: Properties) -> list[tuple[str, str]]:
         (_("Latency"), latency(values)),
         (_("Sound server"), values["Server"] or _("none")),
         (_("Trouble"), trouble(counters)),
+        (_("Real time"), real_time(values)),
         (_("Version"), values["Version"]),
     ]
 
@@ -66,7 +69,7 @@ def model(values: Properties) -> str:
     """The model and where it runs."""
     if not values["Provider"]:
         return _("{model} (not loaded)").format(model=values["Model"])
-    return _("{model} on {provider}").format(model=values["Model"], provider=values["Provider"])
+    return _("{model} on {provider}").format(model=values["ActiveModel"], provider=values["Provider"])
 
 
 def strength(strength_db: float) -> str:
@@ -79,7 +82,13 @@ def latency(values: Properties) -> str:
     text = _("{filter:.1f} ms filter").format(filter=values["AlgorithmicLatency"])
     if values["TransportLatency"]:
         text += _(" + {transport:.1f} ms transport").format(transport=values["TransportLatency"])
-    return text
+    return text + _(" (at most {ceiling:.0f} ms queued)").format(ceiling=values["LatencyCeiling"])
+
+
+def real_time(values: Properties) -> str:
+    """How the audio thread is scheduled and whether its memory is locked."""
+    words = _("{scheduling}; memory {memory}")
+    return words.format(scheduling=values["Scheduling"] or _("unknown"), memory=values["Memory"] or _("unknown"))
 
 
 def trouble(counters: dict[str, int]) -> str:
@@ -94,6 +103,9 @@ def trouble(counters: dict[str, int]) -> str:
                 n=counters["dropped_frames"]
             ),
             ngettext("{n} restart", "{n} restarts", counters["restarts"]).format(n=counters["restarts"]),
+            ngettext("{n} clipped frame", "{n} clipped frames", counters["clipped_frames"]).format(
+                n=counters["clipped_frames"]
+            ),
         )
     )
 

@@ -27,6 +27,7 @@ from .finding import Finding, Verdict
 UNIT = "densenoised.service"
 _RTKIT = "/usr/share/dbus-1/system-services/org.freedesktop.RealtimeKit1.service"
 _MISSED_SHARE = 0.001
+_CLIPPED_SHARE = 0.01
 
 
 async def daemon_properties() -> tuple[Properties | None, int]:
@@ -88,6 +89,18 @@ def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
             text.format(missed=counters["deadline_misses"], frames=counters["frames"]),
             _("choose a smaller model (densenoiser models), and see whether another program takes the processor"),
         )
+    if counters.get("clipped_frames", 0) > _CLIPPED_SHARE * counters["frames"]:
+        text = _("the microphone clips: {clipped} of {frames} frames were cut off at full scale")
+        yield Finding(
+            "clipping",
+            Verdict.ADVICE,
+            text.format(clipped=counters["clipped_frames"], frames=counters["frames"]),
+            _("lower the microphone's volume, or speak farther from it"),
+        )
+    if not values.get("Memory"):
+        return
+    text = _("the daemon's memory is {memory}").format(memory=values["Memory"])
+    yield Finding("memory", Verdict.GOOD, text)
 
 
 def settings(store: SettingsFile) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "Server": "PulseAudio 16.1",
         "AlgorithmicLatency": 20.0,
         "TransportLatency": 31.5,
-        "Counters": {"frames": 0, "xruns": 0, "dropped_frames": 0, "deadline_misses": 0, "restarts": 0},
+        "Counters": {"frames": 0, "xruns": 0, "dropped_frames": 0, "deadline_misses": 0, "restarts": 0, "clipped_frames": 0},
         "InputLevel": -30.0,
         "OutputLevel": -42.0,
         "NoiseReduction": 12.0,
