@@ -99,7 +99,7 @@ class FrameFilter:
         if energy < _SILENT_ENERGY:
             frame[:] = 0.0
         elif energy > _CLIPPED_SAMPLES * _CLIPPED_LEVEL**2:
-            self.clipped_frames += np.count_nonzero(np.abs(frame) >= _CLIPPED_LEVEL) >= _CLIPPED_SAMPLES
+            self.clipped_frames += int(np.count_nonzero(np.abs(frame) >= _CLIPPED_LEVEL) >= _CLIPPED_SAMPLES)
         self._energy_in += energy
         if strength_db != self._denoiser.strength_db:
             self._denoiser.strength_db = strength_db
