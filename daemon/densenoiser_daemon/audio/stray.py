@@ -53,8 +53,9 @@ class StrayListeners:
             if not (self._is_wished and self._default == SOURCE_NAME):
                 self._until = now + _WATCH_SECONDS
             self._places, self._default = places, default
+        physical = {m.index for m in microphones}
         for output in outputs:
-            if now < self._until and output.index in self._listeners and output.source != own:
+            if now < self._until and output.index in self._listeners and output.source in physical:
                 try:
                     pulse.source_output_move(output.index, own)
                     output.source = own

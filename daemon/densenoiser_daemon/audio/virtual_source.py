@@ -7,6 +7,7 @@ the physical microphone; the next start adopts them.
 from __future__ import annotations
 
 import logging
+import time
 
 import pulsectl
 
@@ -25,6 +26,8 @@ _NOWHERE_DESCRIPTION = "Dummy Output"
 _SINK_MODULE = "module-null-sink"
 _SOURCE_MODULE = "module-remap-source"
 _UNLINKED = 2**32 - 1
+_SETTLING_SECONDS = 0.2
+"""Until the session manager knows a new pair: some 30 ms. Without it, who listened to the old one would find no other."""
 
 
 def _sink_arguments(rate: int) -> str:
@@ -87,6 +90,7 @@ class VirtualSource:
         is_stereo = any(m.index in sources and _STEREO in (m.argument or "") for m in self._pulse.module_list())
         old = sources + self._modules(SINK_NAME, _SINK_MODULE)
         self._make(_STEREO if is_stereo != with_another_layout else _MONO)
+        time.sleep(_SETTLING_SECONDS)
         self._unload(old)
 
     def turn_away(self, own: int) -> None:
