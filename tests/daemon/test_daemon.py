@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.daemon.conftest import wait_until
 from tests.daemon.fake_backend import FakeBackend
@@ -114,6 +115,25 @@ def test_without_its_model_it_serves_unfiltered_and_says_why(start: StartDaemon,
     daemon = start(tmp_path / "missing.onnx")
     wait_until(lambda: daemon.status.state is State.BYPASSED, 5, "bypassed")
     assert "no model file at" in daemon.status.reason
+
+
+def test_a_model_that_is_mended_is_taken(start: StartDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_module, "_MISSING_MODEL_SECONDS", 0.05)
+    path = write_tiny_model(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    backend = FakeBackend()
+    daemon = start(path, backend)
+    wait_until(lambda: daemon.status.state is State.BYPASSED, 5, "bypassed")
+    assert "was truncated or replaced" in daemon.status.reason
+    path.write_bytes(whole)
+
+    def runs() -> bool:
+        backend.hear(np.zeros(480, np.float32))
+        return daemon.status.state is State.RUNNING
+
+    wait_until(runs, 5, "running")
+    assert daemon.status.model == "tiny"
 
 
 def test_a_thread_that_dies_is_reported(tmp_path: Path) -> None:

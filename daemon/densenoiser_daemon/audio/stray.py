@@ -50,8 +50,8 @@ class StrayListeners:
         if places != self._places or default != self._default:
             if default == SOURCE_NAME and self._default != SOURCE_NAME:
                 self._is_wished = bool(places) and self._places in (None, places)
-            if not (self._is_wished and self._default == SOURCE_NAME):
-                self._until = now + _WATCH_SECONDS
+            is_wish = self._is_wished and SOURCE_NAME in (default, self._default)
+            self._until = 0.0 if is_wish else now + _WATCH_SECONDS
             self._places, self._default = places, default
         physical = {m.index for m in microphones}
         for output in outputs:
