@@ -161,6 +161,10 @@ class PrivateServer:
                     pulsectl.PulseIndexError,
                     pulsectl.PulseOperationFailed,
                 ) as error:  # the session manager is not ready
+                    if self.kind == "pipewire":
+                        self.spawn(
+                            "wireplumber"
+                        )  # as systemd does: one that finds PipeWire not ready yet gives up at once
                     if time.monotonic() > deadline:
                         raise BackendError(
                             _("the private {server} did not make the microphone {name}").format(
