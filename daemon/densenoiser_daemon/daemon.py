@@ -195,4 +195,4 @@ def open_lighter(denoiser: OnnxDenoiser) -> Rung | None:
 def _cost(model: ModelFile) -> float:
     """What a model costs to run beside another: its card's multiplications, else the size of its graph. Any unit."""
     cost = model.card.get("million_macs_per_second")
-    return float(cost) if isinstance(cost, int | float) else len(model.graph) / 40_000
+    return cost if isinstance(cost, int | float) else len(model.graph) / 40_000

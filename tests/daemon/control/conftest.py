@@ -46,6 +46,7 @@ class RecordedControls:
             provider="cpu",
             algorithmic_latency_ms=20.0,
             transport_latency_ms=31.5,
+            latency_ceiling_ms=60.0,
             levels=Levels(-30.0, -42.0, 12.0),
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)

@@ -288,6 +288,7 @@ def running(**changes: Any) -> dict[str, Any]:
         ({"Muted": True}, "daemon-muted"),
         ({"Enabled": False}, "daemon-off"),
         ({"Counters": {"frames": 1000, "deadline_misses": 2}}, "deadlines"),
+        ({"Counters": {"frames": 1000, "deadline_misses": 0, "clipped_frames": 20}}, "clipping"),
     ],
 )
 def test_what_the_daemon_says_is_understood(
