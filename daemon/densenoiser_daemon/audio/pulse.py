@@ -79,6 +79,7 @@ class PulseBackend:
         with self._failures():
             self._loop = MainLoop(pulse)
             self._virtual = VirtualSource(pulse, self._rate)
+            self._strays = StrayListeners(is_new=not self._virtual.adopted)
             pulse.event_mask_set("source", "source_output", "sink_input", "server")
             pulse.event_callback_set(self._on_event)
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, len(self._cushion) + self._fragment)

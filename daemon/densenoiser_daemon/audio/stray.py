@@ -24,9 +24,14 @@ class StrayListeners:
     default one. From then on both PulseAudio and WirePlumber take whoever records from it for a follower of the default,
     even who asked for it by name: with the next microphone that is plugged in, they would go on with its raw sound. Where
     somebody made the virtual microphone the default while there were others, a change of it is a wish too.
+
+    PipeWire also puts its own clients on the physical microphone while the virtual one is away, as after a crash of
+    pipewire-pulse, and leaves them there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_new: bool = False) -> None:
+        """``is_new``: the virtual microphone was away; who asked for it by name belongs to it."""
+        self._is_new = is_new
         self._listeners: set[int] = set()
         self._places: set[tuple[str, int]] | None = None
         self._default = ""
@@ -53,6 +58,9 @@ class StrayListeners:
             is_wish = self._is_wished and SOURCE_NAME in (default, self._default)
             self._until = 0.0 if is_wish else now + _WATCH_SECONDS
             self._places, self._default = places, default
+        if self._is_new:
+            self._is_new = False
+            self._listeners = {o.index for o in outputs if o.proplist.get("target.object") == SOURCE_NAME}
         physical = {m.index for m in microphones}
         for output in outputs:
             if now < self._until and output.index in self._listeners and output.source in physical:

@@ -19,7 +19,7 @@ class Desktop:
 
     def __init__(self) -> None:
         self.strays = StrayListeners()
-        self.application = SimpleNamespace(index=7, source=OWN, name="Zoom")
+        self.application = SimpleNamespace(index=7, source=OWN, name="Zoom", proplist={"target.object": SOURCE_NAME})
         self.moves: list[tuple[int, int]] = []
 
     def source_output_move(self, output: int, source: int) -> None:
@@ -45,6 +45,15 @@ def test_a_microphone_plugged_in_again_takes_nobody_along(desktop: Desktop) -> N
     desktop.look("mic3", ANOTHER)
     assert desktop.moves == [(7, OWN)]
     assert desktop.application.source == OWN, "it counts as a listener at once"
+
+
+def test_who_asked_for_us_by_name_is_brought_back_once_we_are_there_again(desktop: Desktop) -> None:
+    desktop.application.source = HEADSET
+    desktop.look("mic2", HEADSET)
+    assert not desktop.moves, "there all the time: somebody put it there"
+    desktop.strays = StrayListeners(is_new=True)
+    desktop.look("mic2", HEADSET)
+    assert desktop.moves == [(7, OWN)]
 
 
 def test_nor_does_one_that_takes_the_place_of_another_unseen(desktop: Desktop) -> None:
