@@ -17,6 +17,7 @@ from ..errors import BackendError
 from ..i18n import _
 from . import choice, demand
 from .api import Microphone
+from .connection import Connection
 from .libpulse import MainLoop, PlaybackStream, RecordStream
 from .stray import StrayListeners
 from .virtual_source import SINK_NAME, SOURCE_NAME, VirtualSource
@@ -64,7 +65,7 @@ class PulseBackend:
         self.server = ""
 
     def browse(self) -> None:
-        self._pulse = pulse = pulsectl.Pulse("DenseNoiser", connect=False)
+        self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
             pulse.connect()
             info = pulse.server_info()
