@@ -13,7 +13,7 @@ from densenoiser_models.errors import ModelError
 from densenoiser_models.model_file import load_model
 from densenoiser_models.training import export as export_module
 from densenoiser_models.training.cli import main
-from densenoiser_models.training.export import Budget, export
+from densenoiser_models.training.export import Budget, Export, export
 from densenoiser_models.training.fit import Fit, FitConfig
 
 from .recordings import hiss
@@ -28,6 +28,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameter.add_(0.02 * torch.randn_like(parameter))
     fit.save()
     return fit.checkpoint
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    return export(checkpoint, tmp_path_factory.mktemp("exported"), "x", "", [])
 
 
 def test_an_exported_network_runs_in_the_engine(checkpoint: Path, tmp_path: Path) -> None:
@@ -45,20 +50,18 @@ def test_an_exported_network_runs_in_the_engine(checkpoint: Path, tmp_path: Path
     assert cleaned.std() > 0
 
 
-def test_offline_streamed_and_onnx_are_one_function(checkpoint: Path, tmp_path: Path) -> None:
-    done = export(checkpoint, tmp_path, "x", "", [])
-    assert done.streaming_error < 1e-5
-    assert done.onnx_error < 1e-4
+def test_offline_streamed_and_onnx_are_one_function(exported: Export) -> None:
+    assert exported.streaming_error < 1e-5
+    assert exported.onnx_error < 1e-4
 
 
-def test_macs_are_counted(checkpoint: Path, tmp_path: Path) -> None:
-    done = export(checkpoint, tmp_path, "x", "", [])
+def test_macs_are_counted(exported: Export) -> None:
     # By hand: every weight of a convolution once a position (fine ones 64, coarse ones 32 or 36), the linear ones once.
     fine, coarse = 64 * (24 * 6 * 8 + 24 * 24 * 3 + 24 * 72 * 3), 32 * (48 * 48 * 4 + 48 * 24 * 4)
     leaf = 64 * 48 * 2 * 8
     block = 36 * (48 * 96 + 96 * 24 * 3 + 120 * 24 + 24 * 36 + 144 * 48)
     above = 2 * 16 * 4 * 48
-    assert done.million_macs_per_second * 1e4 == pytest.approx(fine + coarse + leaf + 3 * block + above, rel=0.001)
+    assert exported.million_macs_per_second * 1e4 == pytest.approx(fine + coarse + leaf + 3 * block + above, rel=0.001)
 
 
 def test_a_difference_or_a_broken_budget_writes_nothing(
