@@ -74,11 +74,9 @@ class Engine:
         self._settings = settings
         self._on_change = on_change
         algorithmic_ms = denoiser.spec.algorithmic_latency_seconds * 1e3
+        ceiling_ms = LATENCY_CEILING_SECONDS * 1e3
         self._status = Status(
-            model=model,
-            provider=provider,
-            algorithmic_latency_ms=algorithmic_ms,
-            latency_ceiling_ms=LATENCY_CEILING_SECONDS * 1e3,
+            model=model, provider=provider, algorithmic_latency_ms=algorithmic_ms, latency_ceiling_ms=ceiling_ms
         )
         self._backend: AudioBackend | None = None
         self._microphones: tuple[Microphone, ...] = ()
@@ -113,10 +111,7 @@ class Engine:
         self._wake()
 
     def use(self, denoiser: Denoiser, model: str, provider: str, lighter: Rung | None = None) -> None:
-        """Change over to another denoiser of the same spec, with a cross-fade. ValueError if the spec differs.
-
-        ``lighter`` is what to step down to while that one is too slow for the machine.
-        """
+        """Change over to another denoiser, with a cross-fade; ``lighter``: see ``use_lighter``. ValueError for another spec."""
         self._filter.use(Rung(denoiser, model, provider), lighter)
         self._wake()
 
@@ -280,6 +275,7 @@ class Engine:
         return False
 
     def _end_stream(self) -> None:
+        self._tally.dropped_frames += self._reframer.frames  # what a late filter left
         self._reframer.clear()
         self._drift.reset()
         self._filter.reset()

@@ -16,8 +16,8 @@ def test_half_an_hour_on_a_machine_that_stalls(drift_ppm: float) -> None:
     counters = outcome.status.counters
     assert counters.frames > 0.98 * 180_000
     assert counters.dropped_frames > 0, "some stalls are longer than the queue"
-    assert max(outcome.backend.levels) <= LATENCY_CEILING_SECONDS + 2 * HOP_SECONDS
-    assert 0 <= outcome.unaccounted < 8 * FrameSpec().hop, "no sample is lost uncounted"
+    assert outcome.backend.highest <= LATENCY_CEILING_SECONDS + 2 * HOP_SECONDS
+    assert 0 <= outcome.unaccounted < FrameSpec().hop, "no sample is lost uncounted"
     assert abs(outcome.quarter(3) - outcome.quarter(0)) < 0.010
     assert outcome.memory_last - outcome.memory_first < 8 * 2**20
     assert {status.model for status in outcome.changes} == {"chosen"}, "stalls are no reason to step down"
@@ -48,7 +48,7 @@ def test_a_lighter_model_stands_in_while_the_machine_is_busy(cost: float, caplog
     assert State.BYPASSED not in {state for state, _model, _reason in seen}
     assert lighter < len(seen) - 1
     assert back == (State.RUNNING, "chosen", False)
-    assert max(outcome.backend.levels) <= LATENCY_CEILING_SECONDS + 2 * HOP_SECONDS
+    assert outcome.backend.highest <= LATENCY_CEILING_SECONDS + 2 * HOP_SECONDS
     # It trips after 10 late frames; a step up in the midst of the load may cost as many again.
     assert 10 <= outcome.status.counters.deadline_misses <= 60
     assert len([r for r in caplog.records if "too slow for chosen" in r.message]) <= 3
@@ -62,7 +62,8 @@ def test_without_a_model_that_is_fast_enough_it_passes_through_and_says_so() -> 
     seen = [(s.state, s.model) for s in outcome.changes]
     assert seen.index((State.RUNNING, "lighter")) < seen.index((State.BYPASSED, ""))
     assert all(status.reason for status in outcome.changes if status.state is State.BYPASSED)
-    assert (outcome.status.state, outcome.status.model, outcome.status.reason) == (State.RUNNING, "chosen", "")
+    last = outcome.changes[-1]
+    assert (last.state, last.model, last.reason) == (State.RUNNING, "chosen", "")
 
 
 def test_counters_are_published_while_nearly_every_frame_is_dropped() -> None:
@@ -72,4 +73,4 @@ def test_counters_are_published_while_nearly_every_frame_is_dropped() -> None:
     outcome = run(clock, Costly(clock, lambda now: 1.0), backend)
     counters = outcome.status.counters
     assert counters.dropped_frames > 600
-    assert 0 <= outcome.unaccounted < 120 * FrameSpec().hop
+    assert 0 <= outcome.unaccounted < FrameSpec().hop
