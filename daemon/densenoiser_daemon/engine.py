@@ -73,8 +73,9 @@ class Engine:
         self._filter = FrameFilter(denoiser, model, provider, clock)
         self._settings = settings
         self._on_change = on_change
-        algorithmic_ms = denoiser.spec.algorithmic_latency_seconds * 1e3
-        ceiling_ms = LATENCY_CEILING_SECONDS * 1e3
+        spec = denoiser.spec
+        algorithmic_ms = spec.algorithmic_latency_seconds * 1e3
+        ceiling_ms = (LATENCY_CEILING_SECONDS + 1.2 * spec.hop_seconds) * 1e3  # the frame queued last, and corrections
         self._status = Status(
             model=model, provider=provider, algorithmic_latency_ms=algorithmic_ms, latency_ceiling_ms=ceiling_ms
         )
@@ -82,7 +83,6 @@ class Engine:
         self._microphones: tuple[Microphone, ...] = ()
         self._quit = threading.Event()
         self._tally = _Tally()
-        spec = denoiser.spec
         self._reframer = Reframer(spec.hop, spec.sample_rate)
         self._drift = DriftController(spec.sample_rate, spec.hop, TARGET_LATENCY_SECONDS, LATENCY_CEILING_SECONDS)
         self._frame_seconds = np.zeros(_COST_FRAMES, np.float32)
