@@ -32,6 +32,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def few_mixtures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch of them to compare models by: the differences that are asserted are large."""
+    monkeypatch.setattr(adapt_module, "MIXTURES", 8)
+
+
 def test_a_better_model_is_installed(place: Path, tmp_path: Path) -> None:
     done = adapt(
         place / "run/last.pt", place / "rumble.wav", [place / "speech"], tmp_path, "mine", 20.0, lambda _: None, rate=2e-3
