@@ -14,7 +14,7 @@ from ..errors import BackendError
 from ..i18n import _
 from .libpulse import MainLoop
 
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 1.0
 """pipewire-pulse 0.3.65 at times never answers who unloads a module while WirePlumber starts; another connection works."""
 
 

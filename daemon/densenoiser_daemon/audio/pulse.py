@@ -30,6 +30,8 @@ CUSHION_SECONDS = 0.010
 
 PipeWire plays whatever is there; without it, the next frame comes too late as well.
 """
+_FIRST_CONNECT_SECONDS, _CONNECT_SECONDS = 5.0, 0.7
+"""A server may have to be started first. One that was restarted answers in 50 ms, or never who came before WirePlumber."""
 _CUT_OFF_SECONDS = 0.5
 """So long the virtual microphone may be without its link before it is made anew; a fresh one is linked in 50 ms."""
 _NO_MONITOR = 2**32 - 1
@@ -64,17 +66,17 @@ class PulseBackend:
         self._default = ""
         self.server = ""
 
-    def browse(self) -> None:
+    def browse(self, patience: float = _FIRST_CONNECT_SECONDS) -> None:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
-            pulse.connect()
+            pulse.connect(timeout=patience)
             info = pulse.server_info()
             self.server = f"{info.server_name} {info.server_version}"
             self._list_microphones()
 
     def connect(self) -> None:
         if self._pulse is None:
-            self.browse()
+            self.browse(_CONNECT_SECONDS)
         pulse = self._pulse
         assert pulse is not None
         with self._failures():
@@ -225,6 +227,12 @@ class PulseBackend:
         if "source_output" in facilities:
             since = self._cut_off_since or time.monotonic()
             self._cut_off_since = since if self._virtual.is_cut_off() else None
+            if self._cut_off_since is not None and not self._has_session_manager():
+                self._cut_off_since -= _CUT_OFF_SECONDS  # the sooner the better: before its successor is there
+
+    def _has_session_manager(self) -> bool:
+        assert self._pulse is not None
+        return any(client.proplist.get("application.name") == "WirePlumber" for client in self._pulse.client_list())
 
     def _until_renewal(self, timeout: float | None) -> float | None:
         """``timeout``, or less where a virtual microphone that is cut off must be made anew before that, s."""
@@ -236,7 +244,7 @@ class PulseBackend:
     def _renew(self, with_another_layout: bool = False) -> None:
         """Make the virtual microphone anew; always raises BackendError, so that everything is connected to the new one."""
         assert self._virtual is not None
-        self._virtual.renew(with_another_layout)
+        self._virtual.renew(with_another_layout, is_watched=self._has_session_manager())
         raise BackendError(_("the sound server had cut off the virtual microphone; it was made anew"))
 
     def _await_playback(self) -> None:

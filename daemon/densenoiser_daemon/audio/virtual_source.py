@@ -77,8 +77,10 @@ class VirtualSource:
         owners = self._modules(SOURCE_NAME, _SOURCE_MODULE)
         return any(o.owner_module in owners and o.source == _UNLINKED for o in self._pulse.source_output_list())
 
-    def renew(self, with_another_layout: bool = False) -> None:
+    def renew(self, with_another_layout: bool = False, is_watched: bool = True) -> None:
         """Make the pair anew, and only then remove the old one. BackendError if the server refuses.
+
+        ``is_watched``: a session manager runs, and is given time to take note of the new pair first.
 
         WirePlumber up to 0.4.15 waits for ever for a node to take on a format that it has already from an earlier
         WirePlumber. As long as there is such a sink or source, it links nothing for anybody: the old pair must go. An
@@ -90,7 +92,8 @@ class VirtualSource:
         is_stereo = any(m.index in sources and _STEREO in (m.argument or "") for m in self._pulse.module_list())
         old = sources + self._modules(SINK_NAME, _SINK_MODULE)
         self._make(_STEREO if is_stereo != with_another_layout else _MONO)
-        time.sleep(_SETTLING_SECONDS)
+        if is_watched:
+            time.sleep(_SETTLING_SECONDS)
         self._unload(old)
 
     def turn_away(self, own: int) -> None:
