@@ -22,6 +22,19 @@ class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
     """pulsectl's, but BackendError instead of a worker that hangs. After one, close it."""
 
     _unanswered: list[Any]
+    _deadline: float | None = None
+
+    def reach(self, patience: float) -> None:
+        """``connect`` within ``patience`` s. pulsectl's own timeout is always waited for to its end."""
+        self._deadline = time.monotonic() + patience
+        self.connect()
+        self._deadline = None
+
+    def _pulse_iterate(self, block: bool = True) -> None:
+        if self._deadline is None:
+            super()._pulse_iterate(block)
+        elif MainLoop(self).turn(max(0.0, self._deadline - time.monotonic())) <= 0:
+            raise _no_answer()
 
     @contextmanager
     def _pulse_op_cb(self, raw: bool = False) -> Iterator[Callable[..., Any]]:
@@ -43,12 +56,16 @@ class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
             while self.connected and answers[action] is None:
                 left = deadline - time.monotonic()
                 if left <= 0.0:
-                    raise BackendError(
-                        _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=_("no answer"))
-                    )
+                    raise _no_answer()
                 loop.iterate(left)
             self._unanswered.remove(callback)
             if not answers[action]:
                 raise pulsectl.PulseOperationFailed(action)
         finally:
             del answers[action]
+
+
+def _no_answer() -> BackendError:
+    return BackendError(
+        _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=_("no answer"))
+    )

@@ -112,12 +112,17 @@ class MainLoop:
 
         BackendError if the connection broke.
         """
+        done = self.turn(timeout)
+        if done >= 0 and self._connection.connected:
+            return done > 0
+        raise BackendError(_("the connection to the sound server is lost"))
+
+    def turn(self, timeout: float | None) -> int:
+        """``iterate`` for a connection that need not be there yet; negative if the loop broke."""
         microseconds = -1 if timeout is None else max(0, int(timeout * 1e6))
         if _pa.pa_mainloop_prepare(self._loop, microseconds) >= 0 and _pa.pa_mainloop_poll(self._loop) >= 0:
-            done = int(_pa.pa_mainloop_dispatch(self._loop))
-            if done >= 0 and self._connection.connected:
-                return done > 0
-        raise BackendError(_("the connection to the sound server is lost"))
+            return int(_pa.pa_mainloop_dispatch(self._loop))
+        return -1
 
     def wake(self) -> None:
         """End ``iterate`` early. From any thread."""

@@ -69,7 +69,7 @@ class PulseBackend:
     def browse(self, patience: float = _FIRST_CONNECT_SECONDS) -> None:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
-            pulse.connect(timeout=patience)
+            pulse.reach(patience)
             info = pulse.server_info()
             self.server = f"{info.server_name} {info.server_version}"
             self._list_microphones()

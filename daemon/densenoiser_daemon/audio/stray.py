@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Collection, Sequence
 
@@ -36,6 +37,7 @@ class StrayListeners:
         self._places: set[tuple[str, int]] | None = None
         self._default = ""
         self._is_wished = False
+        self._changed_at = -math.inf
         self._until = 0.0
 
     def bring_back(
@@ -53,8 +55,11 @@ class StrayListeners:
         now = time.monotonic()
         places = {(m.name, m.index) for m in microphones}
         if places != self._places or default != self._default:
+            if self._places not in (None, places):
+                self._changed_at = now
             if default == SOURCE_NAME and self._default != SOURCE_NAME:
-                self._is_wished = bool(places) and self._places in (None, places)
+                # Else the server elected ours when another went, as WirePlumber may do even while there are others.
+                self._is_wished = bool(places) and now - self._changed_at > _WATCH_SECONDS
             is_wish = self._is_wished and SOURCE_NAME in (default, self._default)
             self._until = 0.0 if is_wish else now + _WATCH_SECONDS
             self._places, self._default = places, default

@@ -63,6 +63,15 @@ def test_nor_does_one_that_takes_the_place_of_another_unseen(desktop: Desktop) -
     assert desktop.moves == [(7, OWN)]
 
 
+def test_a_default_that_the_server_elects_is_no_wish(desktop: Desktop) -> None:
+    desktop.look("mic2", HEADSET, ANOTHER)
+    desktop.look("mic2", ANOTHER)
+    desktop.look(SOURCE_NAME, ANOTHER)
+    desktop.application.source = ANOTHER
+    desktop.look("mic3", ANOTHER)
+    assert desktop.moves == [(7, OWN)]
+
+
 def test_a_new_default_in_place_of_ours_is_a_wish(desktop: Desktop) -> None:
     desktop.look("mic2", HEADSET)
     desktop.look(SOURCE_NAME, HEADSET)
