@@ -14,6 +14,7 @@ import torch
 from densenoiser_models.errors import AudioFileError
 from densenoiser_models.stft import Analysis
 from densenoiser_models.training.bands import BAND_BINS, LOW_BINS, SPEC, analyse, power
+from densenoiser_models.training.cli import main
 from densenoiser_models.training.line import through_codec, through_line
 from densenoiser_models.training.mixture import KNOCK_FRAMES, Mixer, Recipe
 from densenoiser_models.training.pool import POOL_LEVEL_DB, Pool, active_level, build_pool, gate_pauses, read_mono
@@ -143,7 +144,9 @@ def test_recorded_rooms_are_heard(tmp_path: Path) -> None:
     echo[[1000, 1000 + 9600]] = 1.0, 0.5  # an echo after 200 ms, which no target keeps
     write(tmp_path / "rooms/echo.wav", echo, 48_000)
     rooms = [tmp_path / "rooms"]
-    list(build_pool(tmp_path / "pool", [speech], [noise], 0.0, seed=5, workers=1, rooms=rooms))
+    sources = ["--speech", str(speech), "--noise", str(noise), "--rooms", *map(str, rooms)]
+    options = ["--synthetic-hours", "0", "--seed", "5", "--workers", "1"]
+    assert main(["pool", *sources, *options, "--out", str(tmp_path / "pool")]) == 0
     index = json.loads((tmp_path / "pool/pool.json").read_text(encoding="utf-8"))
     assert len(index["files"]["room_speech"]) == 4
     response = recorded_room(tmp_path / "rooms/echo.wav")

@@ -40,6 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     pool.add_argument(
         "--noise-speeds", type=int, default=2, help="times a noise is taken at another speed (%(default)s)"
     )
+    pool.add_argument(
+        "--rooms",
+        type=Path,
+        nargs="+",
+        default=(),
+        help="folders of recorded room responses; half the rooms are theirs",
+    )
     pool.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     pool.set_defaults(run=_pool)
 
@@ -97,7 +104,7 @@ _CONFIG_HELP = {
     "passes": "passes averaged in a step, spread over the processes",
     "frames": "frames of 10 ms in a crop",
     "rate": "learning rate",
-    "weight_decay": "AdamW's weight decay",
+    "weight_decay": "weight decay of Muon and AdamW",
     "clip": "largest gradient norm",
     "ema": "share of the averaged weights that a step keeps",
     "validate_every": "steps between validations and checkpoints",

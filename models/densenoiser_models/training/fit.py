@@ -21,9 +21,10 @@ from ..errors import ModelError
 from ..networks import build_network
 from .loss import spectral_loss
 from .mixture import Batch, Mixer, Recipe
+from .optimizer import MuonAndAdamW
 from .pool import Pool
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 BAD_STEPS_IN_A_ROW = 20
 VALIDATION_SEED = 7_777_777
 
@@ -70,7 +71,7 @@ class Fit:
         self.device = torch.device(config.device)
         self.net = build_network(config.network).to(self.device)
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), config.rate, weight_decay=config.weight_decay)
+        self.optimizer = MuonAndAdamW(self.net.parameters(), config.rate, config.weight_decay)
         self.step, self.bad_steps, self.seconds = 0, 0, 0.0
         self.history: list[dict[str, float]] = []
 
@@ -139,8 +140,7 @@ class Fit:
 
     def train_step(self, draw: Callable[[int], Batch]) -> float:
         """One step of the optimizer; the mean loss. A loss or gradient that is not finite changes nothing."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
+        self.optimizer.set_rate(self.rate())
         self.net.train()
         self.optimizer.zero_grad()
         statistics = [buffer.clone() for buffer in self.net.buffers()]
