@@ -14,7 +14,7 @@ import numpy as np
 
 from densenoiser_models.denoiser import Denoiser
 
-from .audio.api import AudioBackend, Microphone
+from .audio.api import QUEUE_SECONDS, AudioBackend, Microphone
 from .audio.drift import DriftController, stretch
 from .audio.reframer import Reframer
 from .errors import BackendError, DeviceError
@@ -26,7 +26,6 @@ from .status import Counters, Levels, State, Status
 
 log = logging.getLogger(__name__)
 
-TARGET_LATENCY_SECONDS = 0.008
 LATENCY_CEILING_SECONDS = 0.060
 _RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _MICROPHONE_RETRY_SECONDS = 0.5
@@ -84,7 +83,7 @@ class Engine:
         self._quit = threading.Event()
         self._tally = _Tally()
         self._reframer = Reframer(spec.hop, spec.sample_rate)
-        self._drift = DriftController(spec.sample_rate, spec.hop, TARGET_LATENCY_SECONDS, LATENCY_CEILING_SECONDS)
+        self._drift = DriftController(spec.sample_rate, spec.hop, QUEUE_SECONDS, LATENCY_CEILING_SECONDS)
         self._frame_seconds = np.zeros(_COST_FRAMES, np.float32)
         self._xruns_seen = 0
 
@@ -167,6 +166,7 @@ class Engine:
     def _serve(self, backend: AudioBackend) -> None:
         """Until ``quit`` or BackendError: stream while somebody listens and there is a microphone, else sleep."""
         log.info("connected to %s", backend.server)
+        self._drift.aim_at(backend.queue_seconds)
         open_microphone: Microphone | None = None
         retry_at = 0.0
         gc.freeze()

@@ -18,7 +18,7 @@ from random import Random
 import numpy as np
 from tests.daemon.fake_backend import HEADSET, RATE
 
-from densenoiser_daemon.audio.api import Microphone
+from densenoiser_daemon.audio.api import QUEUE_SECONDS, Microphone
 from densenoiser_daemon.engine import Engine
 from densenoiser_daemon.ladder import Rung
 from densenoiser_daemon.settings import Settings
@@ -59,6 +59,7 @@ class SimulatedBackend:
 
     def __init__(self, clock: Clock, seconds: float, drift_ppm: float, stalls: float, seed: int = 0) -> None:
         self.server = "Simulation"
+        self.queue_seconds = QUEUE_SECONDS
         self.microphones: tuple[Microphone, ...] = (HEADSET,)
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_fault: str | None = None

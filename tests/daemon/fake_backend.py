@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 
 from densenoiser_daemon.audio import choice
-from densenoiser_daemon.audio.api import Microphone
+from densenoiser_daemon.audio.api import QUEUE_SECONDS, Microphone
 from densenoiser_daemon.errors import BackendError, DeviceError
 from densenoiser_models.stft import Samples
 
@@ -23,6 +23,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.server = "Fake 1.0"
+        self.queue_seconds = QUEUE_SECONDS
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_latency = 0.010

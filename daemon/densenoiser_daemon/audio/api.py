@@ -7,6 +7,9 @@ from typing import Protocol
 
 from densenoiser_models.stft import Samples
 
+QUEUE_SECONDS = 0.008
+"""Playback latency to hold just before a frame is queued, where an audio system does not ask for another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Microphone:
@@ -48,6 +51,11 @@ class AudioBackend(Protocol):
     @property
     def server(self) -> str:
         """Kind and version of the system, as it names itself."""
+        ...
+
+    @property
+    def queue_seconds(self) -> float:
+        """The playback latency that a calm system needs just before a frame is queued, s."""
         ...
 
     @property

@@ -53,6 +53,10 @@ class DriftController:
         """Moment, and how far ahead of the clock the captured audio was then; both in s."""
         self.target = target
 
+    def aim_at(self, target: float) -> None:
+        """Another system, which is calm at another ``target`` (s); what was learnt of the last one is forgotten."""
+        self.target = self._base = target
+
     def note_capture(self, moment: float, samples: int) -> None:
         """``samples`` were captured at ``moment`` (monotonic clock, s), however many at once."""
         self._captured += samples

@@ -20,7 +20,7 @@ from densenoiser_models.stft import Samples
 from ..errors import BackendError, DeviceError
 from ..i18n import _
 from . import choice
-from .api import Microphone
+from .api import QUEUE_SECONDS, Microphone
 from .reframer import Reframer
 
 _CAPTURE_SECONDS = 0.5
@@ -50,6 +50,7 @@ class PortAudioBackend:
         self.microphones: tuple[Microphone, ...] = ()
         self.xruns = 0
         self.server = ""
+        self.queue_seconds = QUEUE_SECONDS
 
     def browse(self) -> None:
         try:

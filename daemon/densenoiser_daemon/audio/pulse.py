@@ -16,7 +16,7 @@ from densenoiser_models.stft import Samples
 from ..errors import BackendError
 from ..i18n import _
 from . import choice, demand
-from .api import Microphone
+from .api import QUEUE_SECONDS, Microphone
 from .connection import Connection
 from .libpulse import MainLoop, PlaybackStream, RecordStream
 from .stray import StrayListeners
@@ -30,6 +30,8 @@ CUSHION_SECONDS = 0.010
 
 PipeWire plays whatever is there; without it, the next frame comes too late as well.
 """
+_PIPEWIRE_QUEUE_SECONDS = 0.004
+"""PipeWire reports its graph's part of the latency too, which no frame can come too late for."""
 _FIRST_CONNECT_SECONDS, _CONNECT_SECONDS = 5.0, 0.7
 """A server may have to be started first. One that was restarted answers in 50 ms, or never who came before WirePlumber."""
 _CUT_OFF_SECONDS = 0.5
@@ -107,6 +109,10 @@ class PulseBackend:
                 self._virtual.remove()
         self._virtual, self._loop = None, None
         pulse.close()
+
+    @property
+    def queue_seconds(self) -> float:
+        return _PIPEWIRE_QUEUE_SECONDS if "PipeWire" in self.server else QUEUE_SECONDS
 
     @property
     def microphones(self) -> tuple[Microphone, ...]:

@@ -234,3 +234,16 @@ def test_a_stretched_tone_steps_no_more_than_the_tone(lost: int, frequency: floa
 def test_a_frame_that_loses_nothing_is_the_frame() -> None:
     frame = np.ones(HOP, np.float32)
     assert stretch(frame, 0) is frame
+
+
+def test_a_system_that_asks_for_less_gets_it_back_after_an_underrun() -> None:
+    control = DriftController(RATE, HOP, 0.008, 0.060)
+    control.aim_at(0.004)
+    assert control.target == 0.004
+    for _ in range(100):
+        control.correction(0.010, 0.1)
+    control.note_underrun()
+    assert control.target == pytest.approx(0.006)
+    for _ in range(4000):
+        control.correction(0.010, 0.1)
+    assert control.target == pytest.approx(0.004)
