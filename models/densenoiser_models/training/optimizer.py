@@ -24,7 +24,7 @@ class MuonAndAdamW:
     def __init__(self, parameters: Iterable[nn.Parameter], rate: float, weight_decay: float) -> None:
         self._parameters = list(parameters)
         self._matrices = [p for p in self._parameters if _is_matrix(p)]
-        # Muon takes two dimensions only: views that share the parameters' memory.
+        # Muon takes two dimensions only: these views share the parameters' memory.
         self._views = [nn.Parameter(p.data.view(len(p), -1)) for p in self._matrices]
         others = [p for p in self._parameters if not _is_matrix(p)]
         self._muon = torch.optim.Muon(self._views, lr=rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
