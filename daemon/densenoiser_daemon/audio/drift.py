@@ -17,7 +17,9 @@ _BLOCKS = 10
 SETTLING_SECONDS = 0.5
 """Right after a stream starts neither underruns nor levels mean anything yet."""
 CALM_SECONDS = 10.0
-"""After so long without an underrun the target sinks by 1 ms."""
+"""After so long without an underrun the target sinks by 1 ms, at first."""
+LONGEST_CALM_SECONDS = 160.0
+"""Every underrun doubles that time, up to this: a queue that proved too short is not tried again every few seconds."""
 LOST_SECONDS = 0.003
 """Captured audio that is so much further behind the clock than it ever was a moment before is lost, not late."""
 _RECENT_SECONDS = 0.3
@@ -47,6 +49,7 @@ class DriftController:
         self._corrected = 0.0
         self._frames = 0
         self._last_underrun = 0
+        self._calm = self._wait = CALM_SECONDS
         self._correcting = self._dropping = False
         self._captured = 0
         self._ahead: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_BLOCKS)
@@ -56,6 +59,7 @@ class DriftController:
     def aim_at(self, target: float) -> None:
         """Another system, which is calm at another ``target`` (s); what was learnt of the last one is forgotten."""
         self.target = self._base = target
+        self._calm = self._wait = CALM_SECONDS
 
     def note_capture(self, moment: float, samples: int) -> None:
         """``samples`` were captured at ``moment`` (monotonic clock, s), however many at once."""
@@ -69,6 +73,7 @@ class DriftController:
         """
         if self._frames > SETTLING_SECONDS * self._frames_per_second and not self._microphone_lost():
             self.target = min(self.target + 0.002, self._ceiling / 2)
+            self._calm = self._wait = min(2 * self._calm, LONGEST_CALM_SECONDS)
         self._last_underrun = self._frames
         self._dropping = False  # else a queue that waits to fill again never does
         self._begin_again()
@@ -85,9 +90,12 @@ class DriftController:
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
         self._frames += 1
-        if self._frames - self._last_underrun >= CALM_SECONDS * self._frames_per_second and self.target > self._base:
+        if self._frames - self._last_underrun >= self._wait * self._frames_per_second and self.target > self._base:
             self.target = max(self._base, self.target - 0.001)
             self._last_underrun = self._frames
+            self._wait = max(CALM_SECONDS, self._wait / 2)  # once it holds, a delay learnt under load is soon given up
+            if self.target == self._base:
+                self._calm = CALM_SECONDS
         if self._frames < SETTLING_SECONDS * self._frames_per_second:
             return 0
         # Each correction shows in every measurement after it: kept free of them, earlier measurements stay comparable.

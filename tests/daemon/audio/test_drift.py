@@ -145,6 +145,40 @@ def test_the_target_rises_with_underruns_within_half_the_ceiling_and_sinks_in_ca
     assert controller.target == TARGET
 
 
+def seconds_until_it_sinks(controller: DriftController) -> float:
+    before, frames = controller.target, 0
+    while controller.target == before:
+        controller.correction(before, 0.0)
+        frames += 1
+    return frames / 100
+
+
+def test_a_target_that_keeps_proving_too_short_is_tried_ever_more_rarely_up_to_a_bound() -> None:
+    controller = DriftController(RATE, HOP, TARGET, CEILING)
+    for _ in range(100):
+        controller.correction(0.02, 0.0)
+    waits = []
+    for _ in range(6):
+        controller.note_underrun()
+        waits.append(round(seconds_until_it_sinks(controller)))
+    assert waits == [20, 40, 80, 160, 160, 160]
+    assert [round(seconds_until_it_sinks(controller)) for _ in range(5)] == [80, 40, 20, 10, 10]
+    controller.note_underrun()
+    assert round(seconds_until_it_sinks(controller)) == 160, "what was learnt is kept"
+
+
+def test_a_target_that_came_all_the_way_back_starts_afresh() -> None:
+    controller = DriftController(RATE, HOP, TARGET, CEILING)
+    for _ in range(100):
+        controller.correction(0.02, 0.0)
+    for _ in range(3):
+        controller.note_underrun()
+    while controller.target > TARGET:
+        seconds_until_it_sinks(controller)
+    controller.note_underrun()
+    assert round(seconds_until_it_sinks(controller)) == 20
+
+
 def deliver(controller: DriftController, begin: float, blocks: int) -> float:
     """``blocks`` of 10 ms as a server delivers them that works in blocks of 5.33 ms; the moment after the last, s."""
     quantum = 256 / RATE
