@@ -19,11 +19,16 @@ SETTLING_SECONDS = 0.5
 CALM_SECONDS = 10.0
 """After so long without an underrun the target sinks by 1 ms, at first."""
 LONGEST_CALM_SECONDS = 160.0
-"""Every underrun doubles that time, up to this: a queue that proved too short is not tried again every few seconds."""
+"""Every underrun doubles that time, up to this, and so long without any halves it: a queue that proved too short is not
+tried again every few seconds. On PipeWire every block of audio that is late by a quarter of a block makes an underrun at
+the shortest target, about once a minute.
+"""
 LOST_SECONDS = 0.003
 """Captured audio that is so much further behind the clock than it ever was a moment before is lost, not late."""
 _RECENT_SECONDS = 0.3
 _REMEMBERED_BLOCKS = 150
+_TOLERATED_EXCESS, _TOLERATED_LACK = 0.002, 0.0005
+"""How far the low-water mark may be above its target, and below it, before it is corrected, s: too little is dangerous."""
 QUIET_RMS = 10 ** (-50 / 20)
 """Frames below this level take the full correction; louder ones a single sample, 0.2 % of a hop, which is inaudible."""
 
@@ -48,7 +53,7 @@ class DriftController:
         self._in_block = 0
         self._corrected = 0.0
         self._frames = 0
-        self._last_underrun = 0
+        self._last_event = 0
         self._calm = self._wait = CALM_SECONDS
         self._correcting = self._dropping = False
         self._captured = 0
@@ -74,14 +79,14 @@ class DriftController:
         if self._frames > SETTLING_SECONDS * self._frames_per_second and not self._microphone_lost():
             self.target = min(self.target + 0.002, self._ceiling / 2)
             self._calm = self._wait = min(2 * self._calm, LONGEST_CALM_SECONDS)
-        self._last_underrun = self._frames
+        self._last_event = self._frames
         self._dropping = False  # else a queue that waits to fill again never does
         self._begin_again()
 
     def reset(self) -> None:
         """A new stream: forget what was measured, keep the target."""
         self._begin_again()
-        self._frames = self._last_underrun = 0
+        self._frames = self._last_event = 0
         self._corrected = 0.0
         self._dropping = False
         self._captured = 0
@@ -90,12 +95,8 @@ class DriftController:
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
         self._frames += 1
-        if self._frames - self._last_underrun >= self._wait * self._frames_per_second and self.target > self._base:
-            self.target = max(self._base, self.target - 0.001)
-            self._last_underrun = self._frames
-            self._wait = max(CALM_SECONDS, self._wait / 2)  # once it holds, a delay learnt under load is soon given up
-            if self.target == self._base:
-                self._calm = CALM_SECONDS
+        if self._frames - self._last_event >= self._wait * self._frames_per_second:
+            self._be_calmer()
         if self._frames < SETTLING_SECONDS * self._frames_per_second:
             return 0
         # Each correction shows in every measurement after it: kept free of them, earlier measurements stay comparable.
@@ -108,7 +109,7 @@ class DriftController:
         excess = (min(self._low_water) - self._corrected - self.target) * self._rate
         if excess > 0 and len(self._low_water) < (self._low_water.maxlen or 0):
             return 0
-        dead_band = self._rate * (0.0002 if self._correcting else 0.002)
+        dead_band = self._rate * (0.0002 if self._correcting else _TOLERATED_EXCESS if excess > 0 else _TOLERATED_LACK)
         self._correcting = abs(excess) > dead_band
         if not self._correcting:
             return 0
@@ -116,6 +117,17 @@ class DriftController:
         lost = step if excess > 0 else -step
         self._corrected += lost / self._rate
         return lost
+
+    def _be_calmer(self) -> None:
+        """There was no underrun for as long as it had to be."""
+        self._last_event = self._frames
+        if self.target > self._base:
+            self.target = max(self._base, self.target - 0.001)
+            self._wait = max(CALM_SECONDS, self._wait / 2)  # where it holds, a delay learnt under load is soon given up
+        else:
+            self._calm = max(CALM_SECONDS, self._calm / 2)
+        if self.target == self._base:
+            self._wait = LONGEST_CALM_SECONDS
 
     def frames_to_drop(self, latency: float, waiting: int) -> int:
         """How many of the ``waiting`` captured frames to throw away, oldest first.

@@ -100,7 +100,16 @@ def test_the_low_water_mark_converges_to_the_target(start: float) -> None:
     queue = Queue(100.0)
     queue.level += start * RATE
     queue.run(30.0)
-    assert queue.lowest(3.0) == pytest.approx(queue.controller.target, abs=0.0025)
+    assert -0.0008 < queue.lowest(3.0) - queue.controller.target < 0.0025
+
+
+def test_a_target_that_an_underrun_raised_is_followed() -> None:
+    queue = Queue(0.0)
+    queue.run(10.0)
+    before = queue.lowest(3.0)
+    queue.controller.note_underrun()
+    queue.run(10.0)
+    assert queue.lowest(3.0) > before + 0.001
 
 
 def test_bursts_do_not_underrun_once_learned() -> None:
@@ -167,14 +176,20 @@ def test_a_target_that_keeps_proving_too_short_is_tried_ever_more_rarely_up_to_a
     assert round(seconds_until_it_sinks(controller)) == 160, "what was learnt is kept"
 
 
-def test_a_target_that_came_all_the_way_back_starts_afresh() -> None:
+def test_what_was_learnt_is_kept_at_the_shortest_target_until_it_has_long_been_calm() -> None:
     controller = DriftController(RATE, HOP, TARGET, CEILING)
     for _ in range(100):
         controller.correction(0.02, 0.0)
-    for _ in range(3):
+    for _ in range(4):
         controller.note_underrun()
     while controller.target > TARGET:
         seconds_until_it_sinks(controller)
+    controller.note_underrun()
+    assert round(seconds_until_it_sinks(controller)) == 160
+    while controller.target > TARGET:
+        seconds_until_it_sinks(controller)
+    for _ in range(4 * 160 * 100 + 100):
+        controller.correction(TARGET, 0.0)
     controller.note_underrun()
     assert round(seconds_until_it_sinks(controller)) == 20
 
