@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .mask import HIGH_BANDS, LOW_BINS, full_mask, log_energy, ratio, split_power
+from .mask import BAND_BINS, HIGH_BANDS, LOW_BINS, full_mask, log_energy, ratio, split_power
 
 FILTERS, BOTTLENECK, HIDDEN = 512, 128, 256
 """N, B (and Sc) and H in the paper."""
@@ -156,7 +156,7 @@ class StreamingConvTasNet(nn.Module):
             return x
 
         encoded = net.encoder(low.reshape(1, -1))
-        x = net.enter(torch.cat([normalised(net.norm, encoded), log_energy(high_power)], 1))
+        x = net.enter(torch.cat([normalised(net.norm, encoded), log_energy(high_power / BAND_BINS)], 1))
         skips = torch.zeros_like(x)
         pasts = history[self.get_buffer("taken")].split(2, 0)
         for block, past in zip(net.conv_blocks(), pasts, strict=True):

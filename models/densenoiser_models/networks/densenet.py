@@ -2,7 +2,8 @@
 
 Every layer of a block sees the outputs of all layers before it, and a transition compresses them (Huang et al.,
 "Densely Connected Convolutional Networks", CVPR 2017). A layer looks along one axis: a leaky memory along time, a
-convolution along frequency, a mixture of all positions.
+convolution along frequency, a fixed mixture of all positions, or an attention that decides which positions to hear
+(single-headed: Vaswani et al., "Attention is all you need", NeurIPS 2017).
 
     spectrum, this frame and the last -> |X|^0.3 -> patches: 64 positions of 125 Hz -> dense layer
     -> 32 positions of 250 Hz, joined by 4 of 4 kHz made of the log energies above 8 kHz -> dense blocks
@@ -11,6 +12,7 @@ convolution along frequency, a mixture of all positions.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .leaky_memory import leaky_memory
-from .mask import HIGH_BANDS, LOW_BINS, compress, full_mask, log_energy, split_spectrum, with_magnitude
+from .mask import (
+    BAND_BINS,
+    HIGH_BANDS,
+    LOG_SCALE,
+    LOW_BINS,
+    POWER_FLOOR,
+    compress,
+    full_mask,
+    log_energy,
+    split_power,
+)
 
 KERNEL, STRIDE = 8, 4
 FINE = LOW_BINS // STRIDE
@@ -31,18 +43,21 @@ INPUTS = 6
 
 @dataclass(frozen=True, slots=True)
 class DenseNetSize:
-    """Channels of the fine and of the coarse positions, channels that a layer adds there, and how many blocks."""
+    """Channels of the fine and of the coarse positions, channels that a layer adds there, how many blocks, and how many
+    of them, the last ones, attend.
+    """
 
     fine: int
     width: int
     growth: int
     blocks: int
+    attending: int = 0
 
 
 SIZES = {
     "tiny": DenseNetSize(8, 16, 8, 1),
-    "small": DenseNetSize(24, 48, 24, 3),
-    "large": DenseNetSize(48, 96, 48, 5),
+    "small": DenseNetSize(24, 48, 24, 3, 2),
+    "large": DenseNetSize(48, 96, 48, 5, 5),
 }
 
 
@@ -102,31 +117,54 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
     return y[0]
 
 
-class DenseBlock(nn.Module):
-    """Memory along time, convolution along frequency, mixture of all positions; then a transition and the residual."""
+def _parts(growth: int) -> list[int]:
+    """Channels of what is asked, told and offered."""
+    return [growth // 2, growth // 2, growth]
 
-    def __init__(self, width: int, growth: int) -> None:
+
+def attend(attention: nn.Conv2d, x: Tensor) -> Tensor:
+    """Every position asks, tells and offers; it gets the mean of the offers, weighed by how well told fits asked.
+
+    (channels, frames, positions) to (growth, frames, positions), of 2 * growth outputs of ``attention``.
+    """
+    assert attention.bias is not None
+    product = mix_channels(attention.weight[:, :, 0, 0], x) + attention.bias[:, None, None]
+    asked, told, offered = product.to(x.dtype).permute(1, 2, 0).split(_parts(len(product) // 2), 2)
+    return F.scaled_dot_product_attention(asked, told, offered).permute(2, 0, 1)
+
+
+class DenseBlock(nn.Module):
+    """Memory along time, convolution along frequency, mixture of all positions, perhaps attention; then a transition and
+    the residual.
+    """
+
+    def __init__(self, width: int, growth: int, attends: bool) -> None:
         super().__init__()
         self.leak = nn.Conv2d(width, width, 1)
         self.news = nn.Conv2d(width, width, 1)
+        self.recall = nn.Parameter(torch.zeros(2 * width, width))
         self.near = Layer(2 * width, growth, 3)
         self.far = nn.Conv2d(2 * width + growth, growth, 1, bias=False)
         self.far_norm = nn.BatchNorm2d(growth)
         self.mixture = nn.Parameter(torch.randn(POSITIONS, POSITIONS) * POSITIONS**-0.5)
-        self.transition = Layer(2 * width + 2 * growth, width)
+        seen = 2 * width + growth
+        self.attention = nn.Conv2d(seen, 2 * growth, 1) if attends else None
+        self.transition = Layer(seen + growth * (2 if attends else 1), width)
         assert self.leak.bias is not None
         with torch.no_grad():  # memories of 1 to 100 frames
             self.leak.bias.copy_(torch.logit(torch.logspace(-0.3, -2, width)))
 
     def forward(self, x: Tensor, batch: int) -> Tensor:
         """(width, frames * batch, positions), time first, to the same."""
-        leak, news = (self._gate(gate, x, batch) for gate in (self.leak, self.news))
-        memory = leaky_memory(torch.sigmoid(leak), news).to(x.dtype).reshape(x.shape)
+        heard = torch.cat([self._gate(gate, x, batch) for gate in (self.leak, self.news)])
+        memory = leaky_memory(heard, self.recall).to(x.dtype).reshape(x.shape)
         features = torch.cat([x, memory])
         features = torch.cat([features, self.near(features)])
         far = normalise(self.far_norm, mix_channels(self.far.weight[:, :, 0, 0], features))
-        mixed = F.relu(torch.matmul(far, self.mixture.T))
-        y: Tensor = x + self.transition(torch.cat([features, mixed]))
+        found = [features, F.relu(torch.matmul(far, self.mixture.T))]
+        if self.attention is not None:
+            found.append(attend(self.attention, features))
+        y: Tensor = x + self.transition(torch.cat(found))
         return y
 
     @staticmethod
@@ -150,7 +188,10 @@ class DenseNet(nn.Module):
         self.high = nn.Linear(HIGH_BANDS, HIGH_POSITIONS * width, bias=False)
         self.high_norm = nn.BatchNorm1d(HIGH_POSITIONS * width)
         self.place = nn.Parameter(0.3 * torch.randn(1, width, 1, POSITIONS))
-        self.blocks = nn.ModuleList(DenseBlock(width, self.size.growth) for _ in range(self.size.blocks))
+        self.blocks = nn.ModuleList(
+            DenseBlock(width, self.size.growth, self.size.blocks - i <= self.size.attending)
+            for i in range(self.size.blocks)
+        )
         self.up = Layer(width, fine, 4, 2, transposed=True)
         self.decode = Layer(3 * fine, fine, 3)
         self.leaf = nn.ConvTranspose2d(2 * fine, 2, (1, KERNEL), (1, STRIDE), (0, STRIDE // 2))
@@ -166,7 +207,7 @@ class DenseNet(nn.Module):
         """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes."""
         batch, frames = low.shape[:2]
         low, high = low.transpose(0, 1), high.transpose(0, 1)
-        now = with_magnitude(compress(low))
+        now = compress(low)
         last = F.pad(now, (0, 0, 0, 0, 0, 0, 1, 0))[:-1]
         patches = self._patches(torch.cat([last, now], 3).flatten(0, 1))
         encoded = torch.cat([patches, self.encode(patches)])
@@ -247,31 +288,47 @@ class StreamingBlock(nn.Module):
     far: Tensor
     far_bias: Tensor
     mixture: Tensor
+    attention: Tensor | None
+    attention_bias: Tensor | None
 
     def __init__(self, block: DenseBlock) -> None:
         super().__init__()
-        self.width = block.leak.out_channels
+        self.width, self.growth = block.leak.out_channels, block.far.out_channels
         assert block.leak.bias is not None
         assert block.news.bias is not None
+        heard = torch.cat([block.leak.weight, block.news.weight])[..., 0, 0]
         far, far_bias = _folded(block.far.weight, block.far_norm)
         for name, tensor in {
-            "leak_and_news": torch.cat([block.leak.weight, block.news.weight])[:, :, 0],
+            "leak_and_news": torch.cat([heard, block.recall], 1)[..., None],
             "leak_and_news_bias": torch.cat([block.leak.bias, block.news.bias]),
             "far": far[:, :, 0],
             "far_bias": far_bias,
             "mixture": block.mixture.T.contiguous(),
         }.items():
             self.register_buffer(name, tensor.detach().clone())
+        self.register_buffer("attention", None)
+        self.register_buffer("attention_bias", None)
+        if block.attention is not None:
+            assert block.attention.bias is not None
+            scale = torch.ones(2 * self.growth)
+            scale[: self.growth // 2] = (self.growth // 2) ** -0.5
+            self.attention = block.attention.weight.detach()[:, :, 0] * scale[:, None, None]
+            self.attention_bias = block.attention.bias.detach() * scale
         self.near, self.transition = StreamingLayer(block.near), StreamingLayer(block.transition)
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(1, width, positions) and the memory to the same, one frame later."""
-        leak, news = F.conv1d(x, self.leak_and_news, self.leak_and_news_bias).split(self.width, 1)
+        gates = F.conv1d(torch.cat([x, memory], 1), self.leak_and_news, self.leak_and_news_bias)
+        leak, news = gates.split(self.width, 1)
         memory = memory + torch.sigmoid(leak) * (news - memory)
         features = torch.cat([x, memory], 1)
         features = torch.cat([features, self.near(features)], 1)
-        mixed = F.relu(torch.matmul(F.conv1d(features, self.far, self.far_bias), self.mixture))
-        return x + self.transition(torch.cat([features, mixed], 1)), memory
+        found = [features, F.relu(torch.matmul(F.conv1d(features, self.far, self.far_bias), self.mixture))]
+        if self.attention is not None:
+            product = F.conv1d(features, self.attention, self.attention_bias)
+            asked, told, offered = product.split(_parts(self.growth), 1)
+            found.append(torch.matmul(offered, torch.softmax(torch.matmul(told.transpose(1, 2), asked), 1)))
+        return x + self.transition(torch.cat(found, 1)), memory
 
 
 class StreamingDenseNet(nn.Module):
@@ -295,8 +352,9 @@ class StreamingDenseNet(nn.Module):
         for name, tensor in {
             "stem": stem.reshape(-1, KERNEL, INPUTS).transpose(1, 2).contiguous(),
             "stem_bias": stem_bias,
-            "high": high.T.contiguous(),
-            "high_bias": high_bias,
+            # log_energy of a band's mean power, its factors folded into the weights: fewer nodes.
+            "high": LOG_SCALE * high.T.contiguous(),
+            "high_bias": high_bias - LOG_SCALE * math.log(BAND_BINS) * high.sum(1),
             "place": net.place[:, :, 0],
             "gains": net.gains.weight.T.contiguous(),
             "gains_bias": net.gains.bias,
@@ -315,8 +373,9 @@ class StreamingDenseNet(nn.Module):
 
     def forward(self, spectrum: Tensor, last: Tensor, *memories: Tensor) -> tuple[Tensor, ...]:
         """One frame; states in the order of ``state_shapes``."""
-        now, energies = split_spectrum(spectrum)
-        now = with_magnitude(now, 1)
+        low, power = split_power(spectrum)
+        now = compress(low).transpose(1, 2)
+        energies = torch.log(power + BAND_BINS * POWER_FLOOR)
         patches = F.relu(F.conv1d(torch.cat([last, now], 1), self.stem, self.stem_bias, STRIDE, STRIDE // 2))
         encoded = torch.cat([patches, self.encode(patches)], 1)
         above = F.relu(torch.addmm(self.high_bias, energies, self.high)).reshape(1, self.width, HIGH_POSITIONS)

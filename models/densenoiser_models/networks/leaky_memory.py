@@ -1,9 +1,12 @@
-"""A memory along time whose leak the input decides: an exponential average that learns when to look and when to hold.
+"""A memory along time whose leak is decided anew in every frame: an exponential average that learns when to look and
+when to hold.
 
-The recurrence of a quasi-recurrent network's pooling (Bradbury et al., "Quasi-Recurrent Neural Networks", ICLR 2017,
-f-pooling): memory[t] = memory[t - 1] + leak[t] * (news[t] - memory[t - 1]). Unlike a GRU's gates, leak and news do not
-depend on the memory, so that everything but this one line is a product over all frames at once: on a CPU a step of
-training takes a twentieth of a GRU's.
+    leak[t], news[t] = heard[t] + recall @ memory[t - 1]
+    memory[t] = memory[t - 1] + sigmoid(leak[t]) * (news[t] - memory[t - 1])
+
+A minimal gated unit (Zhou et al., "Minimal gated unit for recurrent neural networks", 2016) with its forget gate alone
+on the news, and linear news. The gates see the memory, so it can follow a noise floor: fall at once, rise slowly.
+What the gates hear is a product over all frames at once; frame by frame there is but one small product left.
 """
 
 from __future__ import annotations
@@ -17,32 +20,42 @@ from torch.nn import functional as F
 
 class _LeakyMemory(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, leak: Tensor, news: Tensor) -> Tensor:
-        memory = torch.empty_like(news)
-        before = torch.zeros_like(news[:, 0])
-        for now, new, share in zip(memory.unbind(1), news.unbind(1), leak.unbind(1), strict=True):
-            torch.lerp(before, new, share, out=now)
+    def forward(ctx: Any, heard: Tensor, recall: Tensor) -> Tensor:
+        width = recall.shape[1]
+        gates = torch.empty_like(heard)
+        memory = torch.empty_like(heard[:width])
+        before = torch.zeros_like(heard[:width, 0])
+        for gate, now, new in zip(gates.unbind(1), memory.unbind(1), heard.unbind(1), strict=True):
+            torch.addmm(new, recall, before, out=gate)  # with ``out``, autocast leaves it alone
+            torch.lerp(before, gate[width:], gate[:width].sigmoid_(), out=now)
             before = now
-        ctx.save_for_backward(leak, news, memory)
+        ctx.save_for_backward(gates, memory, recall)
         return memory
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        leak, news, memory = ctx.saved_tensors
-        total = gradients[0].clone()  # of each memory, through all later ones
-        of_news = torch.empty_like(news)
-        later: tuple[Tensor, Tensor] | None = None
-        steps = zip(total.unbind(1), of_news.unbind(1), leak.unbind(1), strict=True)
-        for now, new, share in reversed(list(steps)):
-            if later is not None:
-                now.add_(later[0]).sub_(later[1])
-            torch.mul(now, share, out=new)
-            later = now, new
-        of_leak = (news - F.pad(memory, (0, 0, 1, 0))[:, :-1]).mul_(total)
-        return of_leak, of_news
+        gates, memory, recall = ctx.saved_tensors
+        width = recall.shape[1]
+        leak, news = gates[:width], gates[width:]
+        before = F.pad(memory, (0, 0, 1, 0))[:, :-1]
+        slope = (news - before) * leak * (1 - leak)
+        of_heard = torch.empty_like(gates)
+        carried = torch.zeros_like(memory[:, 0])
+        back = recall.T.contiguous()
+        steps = zip(gradients[0].unbind(1), of_heard.unbind(1), leak.unbind(1), slope.unbind(1), strict=True)
+        for gradient, of_gate, share, steep in reversed(list(steps)):
+            total = carried.add_(gradient)  # of this memory, through all later ones
+            torch.mul(total, steep, out=of_gate[:width])
+            torch.mul(total, share, out=of_gate[width:])
+            carried = total.sub_(of_gate[width:]).addmm_(back, of_gate)
+        return of_heard, of_heard.flatten(1) @ before.flatten(1).T
 
 
-def leaky_memory(leak: Tensor, news: Tensor) -> Tensor:
-    """The memory after each frame, starting from zero: leak in (0, 1), news and result, all (channels, frames, values)."""
-    result: Tensor = _LeakyMemory.apply(leak, news)  # type: ignore[no-untyped-call]
+def leaky_memory(heard: Tensor, recall: Tensor) -> Tensor:
+    """The memory after each frame, starting from zero, (channels, frames, values).
+
+    ``heard`` (2 * channels, frames, values): what this frame says to leak (before the sigmoid) and news; ``recall``
+    (2 * channels, channels): what the memory says to them. float32.
+    """
+    result: Tensor = _LeakyMemory.apply(heard, recall)  # type: ignore[no-untyped-call]
     return result

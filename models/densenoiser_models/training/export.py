@@ -45,7 +45,7 @@ class Budget:
 
 BUDGETS = {
     "densenet-tiny": Budget(80, 40.0),
-    "densenet-small": Budget(110, 350.0),
+    "densenet-small": Budget(110, 480.0),
     "densenet-large": Budget(150, 2400.0),
 }
 

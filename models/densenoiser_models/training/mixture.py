@@ -29,12 +29,12 @@ Spectra = tuple[Tensor, Tensor]
 class Recipe:
     """How mixtures are drawn: ranges in dB, and the odds of each event."""
 
-    snr_db: tuple[float, float] = (-6.0, 25.0)
+    snr_db: tuple[float, float] = (-8.0, 20.0)
     level_db: tuple[float, float] = (-50.0, -8.0)
     noise_only: float = 0.08
     clean_only: float = 0.1
     room: float = 0.4
-    babble: float = 0.12
+    babble: float = 0.1
     equaliser: float = 0.3
     low_pass: float = 0.3
     synthetic: float = 0.3
@@ -62,8 +62,8 @@ class Mixer:
 
     def __init__(self, pool: Pool, recipe: Recipe, seed: int, batch: int, frames: int) -> None:
         self.pool, self.recipe, self.seed, self.batch, self.frames = pool, recipe, seed, batch, frames
-        self._speech_odds = _group_odds(pool.speech)
-        self._noise_odds = _group_odds(pool.noise)
+        self._speech_odds = _group_odds(pool.speech, 0.5)
+        self._noise_odds = _group_odds(pool.noise, 1.0)
         if SYNTHETIC_GROUP in pool.noise.groups and len(pool.noise.groups) > 1:
             synthetic = np.array([name == SYNTHETIC_GROUP for name in pool.noise.groups])
             self._noise_odds[~synthetic] *= (1 - recipe.synthetic) / self._noise_odds[~synthetic].sum()
@@ -180,9 +180,11 @@ def _low_pass(rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(10 ** (-60 * np.clip(octaves_above, 0, 1.5) / 20)).float()
 
 
-def _group_odds(part: PoolPart) -> NDArray[np.float64]:
-    """Groups are drawn by the square root of their length, so that none drowns the others."""
-    odds = np.sqrt([part.lengths[files].sum() for files in part.groups.values()])
+def _group_odds(part: PoolPart, power: float) -> NDArray[np.float64]:
+    """Odds of each group, by its length to a ``power``: 0.5 for voices, so that no collection drowns the others; 1 for
+    noises, where length is variety: rooms, streets and machines last, the many small collections are clicks and jingles.
+    """
+    odds = np.array([part.lengths[files].sum() for files in part.groups.values()], np.float64) ** power
     return np.asarray(odds / odds.sum())
 
 
