@@ -57,7 +57,7 @@ class DenseNetSize:
 SIZES = {
     "tiny": DenseNetSize(8, 16, 8, 1),
     "small": DenseNetSize(24, 48, 24, 3, 2),
-    "large": DenseNetSize(48, 96, 48, 5, 5),
+    "large": DenseNetSize(40, 80, 40, 4, 2),
 }
 
 
