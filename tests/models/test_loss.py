@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import soxr
 import torch
 from torch import Tensor
 
+from densenoiser_models.training import loss
 from densenoiser_models.training.bands import analyse
 from densenoiser_models.training.loss import heard, spectral_loss
 from densenoiser_models.training.mixture import Batch
@@ -64,14 +66,18 @@ def test_errors_that_the_overlap_takes_away_cost_less_than_lasting_ones() -> Non
     assert spectral_loss(mixture, passing, gains) < spectral_loss(mixture, lasting, gains)
 
 
-def test_a_gain_that_trembles_costs_more_than_a_steady_one_that_is_as_wrong() -> None:
-    mixture = batch()
-    clean = without_noise(mixture)
-    steady, gains = constant(0.7)
-    trembling = steady.clone()
+def test_a_gain_that_trembles_pays_for_it_and_one_that_changes_once_hardly(monkeypatch: pytest.MonkeyPatch) -> None:
+    low, high = (torch.from_numpy(part)[None] for part in analyse(hiss(0, 2.0, 48_000)))
+    hissing = Batch(low, high, low, high, torch.ones(1), torch.ones(1, FRAMES, 16))
+    once, gains = constant(0.7)
+    once[:, FRAMES // 2 :, :, 0] = 1.3
+    trembling, _ = constant(0.7)
     for start in range(0, FRAMES, 8):  # four frames of each gain, so that the overlap does not take it away
         trembling[:, start : start + 4, :, 0] = 1.3
-    assert spectral_loss(clean, trembling, gains) > spectral_loss(clean, steady, gains)
+    costs = [spectral_loss(hissing, mask, gains) for mask in (trembling, once)]
+    monkeypatch.setattr(loss, "UNSTEADY", 0.0)
+    extra = [cost - spectral_loss(hissing, mask, gains) for cost, mask in zip(costs, (trembling, once), strict=True)]
+    assert extra[0] > 5 * extra[1] > 0
 
 
 def test_its_slope_is_finite_in_silence() -> None:

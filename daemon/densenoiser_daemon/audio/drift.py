@@ -19,9 +19,8 @@ SETTLING_SECONDS = 0.5
 CALM_SECONDS = 10.0
 """After so long without an underrun the target sinks by 1 ms, at first."""
 LONGEST_CALM_SECONDS = 160.0
-"""Every underrun doubles that time, up to this, and so long without any halves it: a queue that proved too short is not
-tried again every few seconds. On PipeWire every block of audio that is late by a quarter of a block makes an underrun at
-the shortest target, about once a minute.
+"""Every underrun doubles that time, up to this, and so long without any at the shortest target halves it: a queue that proved
+too short is not tried again every few seconds. On PipeWire any block that is 2 ms late makes an underrun there.
 """
 LOST_SECONDS = 0.003
 """Captured audio that is so much further behind the clock than it ever was a moment before is lost, not late."""
@@ -53,8 +52,9 @@ class DriftController:
         self._in_block = 0
         self._corrected = 0.0
         self._frames = 0
-        self._last_event = 0
+        self._calm_since = 0
         self._calm = self._wait = CALM_SECONDS
+        """What must pass without an underrun: right after one, and now, s."""
         self._correcting = self._dropping = False
         self._captured = 0
         self._ahead: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_BLOCKS)
@@ -79,14 +79,14 @@ class DriftController:
         if self._frames > SETTLING_SECONDS * self._frames_per_second and not self._microphone_lost():
             self.target = min(self.target + 0.002, self._ceiling / 2)
             self._calm = self._wait = min(2 * self._calm, LONGEST_CALM_SECONDS)
-        self._last_event = self._frames
+        self._calm_since = self._frames
         self._dropping = False  # else a queue that waits to fill again never does
         self._begin_again()
 
     def reset(self) -> None:
         """A new stream: forget what was measured, keep the target."""
         self._begin_again()
-        self._frames = self._last_event = 0
+        self._frames = self._calm_since = 0
         self._corrected = 0.0
         self._dropping = False
         self._captured = 0
@@ -95,7 +95,7 @@ class DriftController:
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
         self._frames += 1
-        if self._frames - self._last_event >= self._wait * self._frames_per_second:
+        if self._frames - self._calm_since >= self._wait * self._frames_per_second:
             self._be_calmer()
         if self._frames < SETTLING_SECONDS * self._frames_per_second:
             return 0
@@ -120,7 +120,7 @@ class DriftController:
 
     def _be_calmer(self) -> None:
         """There was no underrun for as long as it had to be."""
-        self._last_event = self._frames
+        self._calm_since = self._frames
         if self.target > self._base:
             self.target = max(self._base, self.target - 0.001)
             self._wait = max(CALM_SECONDS, self._wait / 2)  # where it holds, a delay learnt under load is soon given up

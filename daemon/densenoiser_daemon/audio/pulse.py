@@ -31,7 +31,7 @@ CUSHION_SECONDS = 0.010
 PipeWire plays whatever is there; without it, the next frame comes too late as well.
 """
 _PIPEWIRE_QUEUE_SECONDS = 0.004
-"""8 ms, as elsewhere, gave 48 ms of added latency in all, 4 ms give 39."""
+"""8 ms, as elsewhere, make 48 ms of added latency in all, 4 ms about 40."""
 _FIRST_CONNECT_SECONDS, _CONNECT_SECONDS = 5.0, 0.7
 """A server may have to be started first. One that was restarted answers in 50 ms, or never who came before WirePlumber."""
 _CUT_OFF_SECONDS = 0.5
