@@ -57,12 +57,12 @@ def test_offline_streamed_and_onnx_are_one_function(exported: Export) -> None:
 
 def test_macs_are_counted(exported: Export) -> None:
     # By hand: every weight of a convolution once a position (fine ones 64, coarse ones 32 or 36), the linear ones once.
-    fine, coarse = 64 * (24 * 6 * 8 + 24 * 24 * 3 + 24 * 72 * 3), 32 * (48 * 48 * 4 + 48 * 24 * 4)
-    leaf = 64 * 48 * 2 * 8
+    fine, coarse = 64 * (32 * 9 * 8 + 32 * 24 * 3 + 80 * 24 * 3), 32 * (56 * 48 * 4 + 48 * 24 * 4)
+    leaf, imaginary = 64 * 56 * 8, 769 * 2
     block = 36 * (96 * 96 + 96 * 24 * 3 + 120 * 24 + 24 * 36 + 144 * 48)
     attention = 36 * (120 * 48 + 12 * 36 + 24 * 36 + 24 * 48)
     above = 2 * 16 * 4 * 48
-    counted = fine + coarse + leaf + 3 * block + 2 * attention + above
+    counted = fine + coarse + leaf + 3 * block + 2 * attention + above + imaginary
     assert exported.million_macs_per_second * 1e4 == pytest.approx(counted, rel=0.001)
 
 

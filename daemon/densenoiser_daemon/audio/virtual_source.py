@@ -29,6 +29,9 @@ _UNLINKED = 2**32 - 1
 _SETTLING_SECONDS = 0.2
 """Until the session manager knows a new pair: some 30 ms. Without it, who listened to the old one would find no other."""
 
+_APPEARING_SECONDS = 2.0
+"""PipeWire, when busy, has loaded a module some milliseconds before it lists what the module made."""
+
 
 def _sink_arguments(rate: int) -> str:
     # norewinds: without it an idle PulseAudio null sink holds an application's first audio back by 0.6 s and more.
@@ -129,11 +132,21 @@ class VirtualSource:
         try:
             self._pulse.module_load(_SINK_MODULE, _sink_arguments(self._rate))
             self._pulse.module_load(_SOURCE_MODULE, _source_arguments(layout))
+            self._await_source()
         except pulsectl.PulseError as error:
             self.remove()
             raise BackendError(
                 _("the sound server refused the virtual microphone: {error}").format(error=error)
             ) from error
+
+    def _await_source(self) -> None:
+        """Return when the source is listed; after too long, with a warning: the monitor repairs what never appears."""
+        end = time.monotonic() + _APPEARING_SECONDS
+        while self.source_index() is None:
+            if time.monotonic() > end:
+                log.warning("the sound server has not listed the virtual microphone for %g s", _APPEARING_SECONDS)
+                return
+            time.sleep(0.01)
 
     def _unload(self, modules: list[int]) -> None:
         for module in modules:

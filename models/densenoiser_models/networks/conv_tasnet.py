@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .mask import BAND_BINS, HIGH_BANDS, LOW_BINS, full_mask, log_energy, ratio, split_power
+from .mask import BAND_BINS, HIGH_BANDS, LOW_BINS, full_mask, log_level, ratio, split_bands
 
 FILTERS, BOTTLENECK, HIDDEN = 512, 128, 256
 """N, B (and Sc) and H in the paper."""
@@ -101,7 +101,7 @@ class ConvTasNet(nn.Module):
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes."""
         encoded = self.encoder(low.flatten(2))
-        x = self.enter(torch.cat([self.norm(encoded), log_energy(high**2)], 2))
+        x = self.enter(torch.cat([self.norm(encoded), log_level(high)], 2))
         skips = torch.zeros_like(x)
         for block in self.blocks:
             x, skip = block(x)
@@ -144,7 +144,7 @@ class StreamingConvTasNet(nn.Module):
     def forward(self, spectrum: Tensor, frames: Tensor, means: Tensor, history: Tensor) -> tuple[Tensor, ...]:
         """One frame; states in the order of ``state_shapes``."""
         net = self.net
-        low, high_power = split_power(spectrum)
+        low, high = split_bands(spectrum)
         frames = frames + 1.0
         share = 1.0 / frames
         before = iter(means.split(1, 0))
@@ -156,7 +156,7 @@ class StreamingConvTasNet(nn.Module):
             return x
 
         encoded = net.encoder(low.reshape(1, -1))
-        x = net.enter(torch.cat([normalised(net.norm, encoded), log_energy(high_power / BAND_BINS)], 1))
+        x = net.enter(torch.cat([normalised(net.norm, encoded), log_level(high / BAND_BINS**0.5)], 1))
         skips = torch.zeros_like(x)
         pasts = history[self.get_buffer("taken")].split(2, 0)
         for block, past in zip(net.conv_blocks(), pasts, strict=True):

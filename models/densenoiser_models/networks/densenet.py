@@ -5,9 +5,10 @@ Every layer of a block sees the outputs of all layers before it, and a transitio
 convolution along frequency, a fixed mixture of all positions, or an attention that decides which positions to hear
 (single-headed: Vaswani et al., "Attention is all you need", NeurIPS 2017).
 
-    spectrum, this frame and the last -> |X|^0.3 -> patches: 64 positions of 125 Hz -> dense layer
+    spectrum, this frame and two before -> |X|^0.3 -> patches: 64 positions of 125 Hz -> dense layer
     -> 32 positions of 250 Hz, joined by 4 of 4 kHz made of the log energies above 8 kHz -> dense blocks
-    -> 64 positions, joined by the patches -> dense layer -> complex mask up to 8 kHz;  and one gain a band above
+    -> 64 positions, joined by the patches -> dense layer -> gain of each bin up to 8 kHz, and of each band above
+    -> slow release
 """
 
 from __future__ import annotations
@@ -21,32 +22,37 @@ from torch.nn import functional as F
 
 from .leaky_memory import leaky_memory
 from .mask import (
+    AMPLITUDE_FLOOR,
     BAND_BINS,
     HIGH_BANDS,
     LOG_SCALE,
     LOW_BINS,
-    POWER_FLOOR,
     compress,
-    full_mask,
-    log_energy,
-    split_power,
+    log_level,
+    real_mask,
+    split_bands,
 )
+from .release import RELEASE, slow_release
 
 KERNEL, STRIDE = 8, 4
 FINE = LOW_BINS // STRIDE
 COARSE = FINE // 2
 HIGH_POSITIONS = 4
 POSITIONS = COARSE + HIGH_POSITIONS
-INPUTS = 6
-"""Channels of a bin: real part, imaginary part and magnitude, of the last frame and of this one."""
+SEEN = 3
+"""Frames that a bin is seen in: the two last ones and this one. Together they tell a harmonic from the next one better
+than the window of one alone."""
+INPUTS = 3 * SEEN
+"""Channels of a bin: real part, imaginary part and magnitude, of each frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseNetSize:
-    """Channels of the fine and of the coarse positions, channels that a layer adds there, how many blocks, and how many
-    of them, the last ones, attend.
+    """Channels of the patches, channels that a layer adds at the fine positions, channels of the coarse ones, channels that
+    a layer adds there, how many blocks, and how many of them, the last ones, attend.
     """
 
+    patches: int
     fine: int
     width: int
     growth: int
@@ -55,9 +61,9 @@ class DenseNetSize:
 
 
 SIZES = {
-    "tiny": DenseNetSize(8, 16, 8, 1),
-    "small": DenseNetSize(24, 48, 24, 3, 2),
-    "large": DenseNetSize(40, 80, 40, 4, 2),
+    "tiny": DenseNetSize(8, 8, 16, 8, 1),
+    "small": DenseNetSize(32, 24, 48, 24, 3, 2),
+    "large": DenseNetSize(48, 40, 80, 40, 4, 2),
 }
 
 
@@ -180,11 +186,12 @@ class DenseNet(nn.Module):
     def __init__(self, size: str = "small") -> None:
         super().__init__()
         self.size = SIZES[size]
-        fine, width = self.size.fine, self.size.width
-        self.stem = nn.Linear(INPUTS * KERNEL, fine, bias=False)
-        self.stem_norm = nn.BatchNorm2d(fine)
-        self.encode = Layer(fine, fine, 3)
-        self.down = Layer(2 * fine, width, 4, 2)
+        patches, fine, width = self.size.patches, self.size.fine, self.size.width
+        self.stem = nn.Linear(INPUTS * KERNEL, patches, bias=False)
+        self.stem_norm = nn.BatchNorm2d(patches)
+        self.fine_place = nn.Parameter(torch.zeros(patches, FINE))
+        self.encode = Layer(patches, fine, 3)
+        self.down = Layer(patches + fine, width, 4, 2)
         self.high = nn.Linear(HIGH_BANDS, HIGH_POSITIONS * width, bias=False)
         self.high_norm = nn.BatchNorm1d(HIGH_POSITIONS * width)
         self.place = nn.Parameter(0.3 * torch.randn(1, width, 1, POSITIONS))
@@ -193,25 +200,28 @@ class DenseNet(nn.Module):
             for i in range(self.size.blocks)
         )
         self.up = Layer(width, fine, 4, 2, transposed=True)
-        self.decode = Layer(3 * fine, fine, 3)
-        self.leaf = nn.ConvTranspose2d(2 * fine, 2, (1, KERNEL), (1, STRIDE), (0, STRIDE // 2))
+        self.decode = Layer(patches + 2 * fine, fine, 3)
+        self.leaf = nn.ConvTranspose2d(patches + fine, 1, (1, KERNEL), (1, STRIDE), (0, STRIDE // 2))
         self.gains = nn.Linear(HIGH_POSITIONS * width, HIGH_BANDS)
-        nn.init.zeros_(self.leaf.weight)  # the mask starts as one
+        nn.init.zeros_(self.leaf.weight)  # the gains start as one
         nn.init.zeros_(self.gains.weight)
         assert self.leaf.bias is not None
         with torch.no_grad():
-            self.leaf.bias.copy_(torch.tensor([1.0, 0.0]))
+            self.leaf.bias.fill_(1.0)
             self.gains.bias.fill_(2.0)
 
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes."""
+        """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes.
+
+        The mask is real: nothing was lost where the imaginary part of a complex one was left out.
+        """
         batch, frames = low.shape[:2]
         low, high = low.transpose(0, 1), high.transpose(0, 1)
         now = compress(low)
-        last = F.pad(now, (0, 0, 0, 0, 0, 0, 1, 0))[:-1]
-        patches = self._patches(torch.cat([last, now], 3).flatten(0, 1))
+        past = F.pad(now, (0, 0, 0, 0, 0, 0, SEEN - 1, 0))
+        patches = self._patches(torch.cat([past[i : i + frames] for i in range(SEEN)], 3).flatten(0, 1))
         encoded = torch.cat([patches, self.encode(patches)])
-        energies = F.relu(self.high_norm(self.high(log_energy(high**2).flatten(0, 1))))
+        energies = F.relu(self.high_norm(self.high(log_level(high).flatten(0, 1))))
         above = energies.reshape(len(energies), -1, HIGH_POSITIONS).transpose(0, 1)
         down = self.down(encoded)
         x = torch.cat([down, above.to(down.dtype)], 2) + self.place[0].to(down.dtype)
@@ -219,26 +229,24 @@ class DenseNet(nn.Module):
             x = block(x, batch)
         gains = torch.sigmoid(self.gains(x[..., COARSE:].transpose(0, 1).flatten(1)))
         decoded = self.decode(torch.cat([encoded, self.up(x[..., :COARSE])]))
-        mask = self._leaf(torch.cat([patches, decoded]))
-        return (
-            mask.reshape(frames, batch, LOW_BINS, 2).transpose(0, 1),
-            gains.reshape(frames, batch, HIGH_BANDS).transpose(0, 1),
-        )
+        wanted = torch.cat([self._leaf(torch.cat([patches, decoded])), gains], 1).float()
+        mask, gains = slow_release(wanted.reshape(frames, batch, -1)).transpose(0, 1).split([LOW_BINS, HIGH_BANDS], 2)
+        return torch.stack([mask, torch.zeros_like(mask)], 3), gains
 
     def _patches(self, bins: Tensor) -> Tensor:
-        """(frames, 256, 6) to (fine, frames, 64): a convolution of kernel 8 and stride 4, as a product of chunks."""
+        """(frames, 256, 9) to (patches, frames, 64): a convolution of kernel 8 and stride 4, as a product of chunks."""
         padded = F.pad(bins, (0, 0, STRIDE // 2, STRIDE // 2)).reshape(len(bins), FINE + 1, STRIDE * INPUTS)
         seen = torch.cat([padded[:, :-1], padded[:, 1:]], 2).flatten(0, 1)
         product = torch.mm(self.stem.weight, seen.T).reshape(-1, len(bins), FINE)
-        return F.relu(normalise(self.stem_norm, product))
+        return F.relu(normalise(self.stem_norm, product) + self.fine_place[:, None])
 
     def _leaf(self, x: Tensor) -> Tensor:
-        """(2 * fine, frames, 64) to (frames, 256, 2): a transposed convolution of kernel 8 and stride 4."""
+        """(patches + fine, frames, 64) to (frames, 256): a transposed convolution of kernel 8 and stride 4."""
         assert self.leaf.bias is not None
         taps = mix_channels(self.leaf.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1), x)
         early, late = taps.permute(1, 2, 0).chunk(2, 2)
         chunks = F.pad(early, (0, 0, 0, 1)) + F.pad(late, (0, 0, 1, 0))
-        return chunks.reshape(x.shape[1], -1, 2)[:, STRIDE // 2 : -STRIDE // 2] + self.leaf.bias
+        return chunks.flatten(1)[:, STRIDE // 2 : -STRIDE // 2] + self.leaf.bias
 
     def streaming(self) -> StreamingDenseNet:
         """The same function frame by frame, normalisation folded into the weights."""
@@ -335,7 +343,7 @@ class StreamingDenseNet(nn.Module):
     """Spectrum of a frame (1, 769, 2) and states to the mask (1, 769, 2) and the next states."""
 
     stem: Tensor
-    stem_bias: Tensor
+    fine_place: Tensor
     high: Tensor
     high_bias: Tensor
     place: Tensor
@@ -351,10 +359,10 @@ class StreamingDenseNet(nn.Module):
         assert net.leaf.bias is not None
         for name, tensor in {
             "stem": stem.reshape(-1, KERNEL, INPUTS).transpose(1, 2).contiguous(),
-            "stem_bias": stem_bias,
-            # log_energy of a band's mean power, its factors folded into the weights: fewer nodes.
+            "fine_place": net.fine_place + stem_bias[:, None],
+            # log_level of a band's amplitude, its factors folded into the weights: fewer nodes.
             "high": LOG_SCALE * high.T.contiguous(),
-            "high_bias": high_bias - LOG_SCALE * math.log(BAND_BINS) * high.sum(1),
+            "high_bias": high_bias - LOG_SCALE * math.log(BAND_BINS**0.5) * high.sum(1),
             "place": net.place[:, :, 0],
             "gains": net.gains.weight.T.contiguous(),
             "gains_bias": net.gains.bias,
@@ -367,16 +375,16 @@ class StreamingDenseNet(nn.Module):
             StreamingLayer(layer) for layer in (net.encode, net.down, net.up, net.decode)
         )
         self.blocks = nn.ModuleList(StreamingBlock(block) for block in net.blocks if isinstance(block, DenseBlock))
-        self.state_shapes = {"last_spectrum": (1, INPUTS // 2, LOW_BINS)} | {
+        self.state_shapes = {"last_spectra": (1, INPUTS - 3, LOW_BINS), "last_gains": (1, LOW_BINS + HIGH_BANDS)} | {
             f"memory_{i}": (1, self.width, POSITIONS) for i in range(len(self.blocks))
         }
 
-    def forward(self, spectrum: Tensor, last: Tensor, *memories: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, spectrum: Tensor, last: Tensor, last_gains: Tensor, *memories: Tensor) -> tuple[Tensor, ...]:
         """One frame; states in the order of ``state_shapes``."""
-        low, power = split_power(spectrum)
-        now = compress(low).transpose(1, 2)
-        energies = torch.log(power + BAND_BINS * POWER_FLOOR)
-        patches = F.relu(F.conv1d(torch.cat([last, now], 1), self.stem, self.stem_bias, STRIDE, STRIDE // 2))
+        low, bands = split_bands(spectrum)
+        seen = torch.cat([last, compress(low.transpose(1, 2), 1)], 1)
+        energies = torch.log(bands + BAND_BINS**0.5 * AMPLITUDE_FLOOR)
+        patches = F.relu(F.conv1d(seen, self.stem, None, STRIDE, STRIDE // 2) + self.fine_place)
         encoded = torch.cat([patches, self.encode(patches)], 1)
         above = F.relu(torch.addmm(self.high_bias, energies, self.high)).reshape(1, self.width, HIGH_POSITIONS)
         x = torch.cat([self.down(encoded), above], 2) + self.place
@@ -388,4 +396,5 @@ class StreamingDenseNet(nn.Module):
         gains = torch.sigmoid(torch.addmm(self.gains_bias, above.reshape(1, -1), self.gains))
         decoded = self.decode(torch.cat([encoded, self.up(below)], 1))
         leaf = F.conv_transpose1d(torch.cat([patches, decoded], 1), self.leaf, self.leaf_bias, STRIDE, STRIDE // 2)
-        return full_mask(leaf, gains), now, *next_memories
+        gains = torch.maximum(torch.cat([leaf.flatten(1), gains], 1), RELEASE * last_gains)
+        return real_mask(gains), seen[:, 3:], gains, *next_memories

@@ -9,15 +9,19 @@ LOW_BINS = 256
 HIGH_BANDS = 16
 BAND_BINS = 32
 COMPRESSION = 0.3
-LOG_SCALE = 0.1
+LOG_SCALE = 0.2
 POWER_FLOOR = 1e-8
 """Power under which nothing is heard: -110 dBFS spread over all bins."""
+AMPLITUDE_FLOOR = 1e-4
+"""Its root."""
 
 
-def compress(low: Tensor) -> Tensor:
-    """Bins (..., 2) with the same phase and their magnitude to the power of 0.3, and that magnitude: (..., 3)."""
-    power = torch.sum(low * low, -1, keepdim=True)
-    return torch.cat([low, torch.sqrt(power)], -1) * torch.pow(power + POWER_FLOOR, (COMPRESSION - 1) / 2)
+def compress(low: Tensor, axis: int = -1) -> Tensor:
+    """Bins, real and imaginary part along ``axis``, with the same phase and their magnitude to the power of 0.3, and that
+    magnitude: three along ``axis``.
+    """
+    magnitude = torch.linalg.vector_norm(low, dim=axis, keepdim=True)
+    return torch.cat([low, magnitude], axis) * torch.pow(magnitude + AMPLITUDE_FLOOR, COMPRESSION - 1)
 
 
 def compressed_magnitude(low: Tensor) -> Tensor:
@@ -33,15 +37,15 @@ def ratio(estimate: Tensor, heard: Tensor) -> Tensor:
     return torch.div(torch.cat([e_re * h_re + e_im * h_im, e_im * h_re - e_re * h_im], -1), power)
 
 
-def log_energy(power: Tensor) -> Tensor:
-    """Power to about -1 to 1."""
-    return LOG_SCALE * torch.log(power + POWER_FLOOR)
+def log_level(amplitude: Tensor) -> Tensor:
+    """Amplitude to about -1 to 1."""
+    return LOG_SCALE * torch.log(amplitude + AMPLITUDE_FLOOR)
 
 
-def split_power(spectrum: Tensor) -> tuple[Tensor, Tensor]:
-    """One frame (1, 769, 2) to its low bins (1, 256, 2) and the power of each band above, summed over its bins (1, 16)."""
+def split_bands(spectrum: Tensor) -> tuple[Tensor, Tensor]:
+    """One frame (1, 769, 2) to its low bins (1, 256, 2) and the norm of each band above, over all its bins (1, 16)."""
     _, low, high = spectrum.split([1, LOW_BINS, HIGH_BANDS * BAND_BINS], 1)
-    return low, (high * high).reshape(1, HIGH_BANDS, 2 * BAND_BINS).sum(2)
+    return low, torch.linalg.vector_norm(high.reshape(1, HIGH_BANDS, 2 * BAND_BINS), dim=2)
 
 
 def full_mask(low: Tensor, gains: Tensor) -> Tensor:
@@ -50,3 +54,10 @@ def full_mask(low: Tensor, gains: Tensor) -> Tensor:
     real = torch.tensor([[1.0, 0.0]]).expand(BAND_BINS, 2)
     high = (gains.reshape(HIGH_BANDS, 1, 1) * real).reshape(1, HIGH_BANDS * BAND_BINS, 2)
     return torch.cat([mask[:, :1], mask, high], 1)
+
+
+def real_mask(gains: Tensor) -> Tensor:
+    """Gains of the low bins and of the bands above (1, 272) to the mask of all bins (1, 769, 2); bin 0 as bin 1."""
+    low, high = torch.arange(LOW_BINS), torch.arange(HIGH_BANDS).repeat_interleave(BAND_BINS)
+    # A product makes the imaginary part: ONNX Runtime broadcasts along a last axis of 2 ten times as slowly.
+    return torch.matmul(gains[:, torch.cat([low[:1], low, LOW_BINS + high])[:, None]], torch.tensor([[1.0, 0.0]]))

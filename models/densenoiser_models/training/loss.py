@@ -22,17 +22,17 @@ _FLOOR = 1e-4
 """Power of a bin below which errors do not count: 45 dB under pool speech's weak bins; keeps the slope at zero finite."""
 _QUIET = 1e-9
 """Mean square of a signal under which there is none: -90 dBFS."""
-MAGNITUDE, COMPLEX, HIGH = 0.6, 0.4, 0.25
+MAGNITUDE, COMPLEX, HIGH = 0.7, 0.3, 0.25
 LOST_HIGH = 0.4
 """Extra weight of what is lost above 8 kHz, where few recordings know the target. Below, the same weight left more noise
 than it saved speech: better distances than other filters', worse ratings."""
 CLEAR = 0.5
 """Extra weight of bins that hold speech alone. Compression makes an error of 2 dB there look small; ears do not."""
-DISTORTION = 0.03
+DISTORTION = 0.1
 """Weight of the signal-to-distortion ratio, in bels, of crops that hold speech: what carries the power counts, as heard."""
 PAUSE = 1.0
 """Extra weight of frames without speech, 30 dB under the crop's mean: what is left there is all noise."""
-UNSTEADY = 1.0
+UNSTEADY = 0.4
 """Weight of errors that change from frame to frame, on top of their own: a gain that trembles sounds rougher than one that
 is wrong for a while."""
 HEARING = 0.5

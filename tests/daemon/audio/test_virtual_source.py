@@ -68,6 +68,31 @@ def test_a_complete_pair_is_adopted_as_it_is(pulse: pulsectl.Pulse) -> None:
     assert again.source_index() == index
 
 
+def test_it_is_there_as_soon_as_it_is_made(pulse: pulsectl.Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy PipeWire lists it a little after it has loaded the module: simulated by hiding it at first."""
+    find, asked = pulse.get_source_by_name, []
+
+    def find_late(name: str) -> object:
+        asked.append(name)
+        if len(asked) < 5:
+            raise pulsectl.PulseIndexError(name)
+        return find(name)
+
+    monkeypatch.setattr(pulse, "get_source_by_name", find_late)
+    VirtualSource(pulse, RATE)
+    assert len(asked) >= 5
+    assert pulse.get_source_by_name(SOURCE_NAME).description == DESCRIPTION
+
+
+def test_a_source_that_never_appears_is_waited_for_so_long_only(
+    pulse: pulsectl.Pulse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(VirtualSource, "source_index", lambda self: None)
+    monkeypatch.setattr("densenoiser_daemon.audio.virtual_source._APPEARING_SECONDS", 0.05)
+    VirtualSource(pulse, RATE)
+    assert "has not listed the virtual microphone" in caplog.text
+
+
 def test_removing_leaves_nothing(pulse: pulsectl.Pulse) -> None:
     others = {m.index for m in pulse.module_list()}
     virtual = VirtualSource(pulse, RATE)
