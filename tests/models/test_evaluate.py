@@ -22,7 +22,7 @@ from densenoiser_models.evaluation.metrics import Score
 from densenoiser_models.evaluation.pair_set import Pair, read_pairs, sample
 from densenoiser_models.evaluation.peers import PEERS
 from densenoiser_models.evaluation.report import check_harness, markdown, summarise
-from densenoiser_models.evaluation.scores import CLEAN, Row, measure_delay, score_system, without_delay
+from densenoiser_models.evaluation.scores import CLEAN, Row, delay_clips, measure_delay, score_system, without_delay
 from densenoiser_models.evaluation.systems import MissingSystemError, System, load_system
 from densenoiser_models.model_file import ModelFile
 from densenoiser_models.stft import Samples
@@ -104,7 +104,7 @@ def test_a_constant_delay_is_measured_and_removed(pairs_folder: Path, delay: int
         rng = np.random.default_rng(0)
         return np.pad(0.5 * audio, (delay, 0))[: len(audio)] + rng.normal(0, 1e-3, len(audio)).astype(np.float32)
 
-    assert measure_delay(late, pairs) == delay
+    assert measure_delay(late, delay_clips(pairs)) == delay
     clean, _ = pairs[0].load()
     aligned = without_delay(late, delay)(clean)
     assert aligned.shape == clean.shape

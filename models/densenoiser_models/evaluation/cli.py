@@ -18,7 +18,7 @@ from .metrics import Score, available
 from .pair_set import read_pairs, sample
 from .peers import PEERS
 from .report import check_harness, summarise, tables, write_files
-from .scores import CLEAN, Row, measure_delay, score_system, without_delay
+from .scores import CLEAN, Row, delay_clips, measure_delay, score_system, without_delay
 from .systems import MissingSystemError, System, load_system
 
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
                     system, pairs, metrics, folder, partial(progress.advance, task), args.safety
                 )
                 if args.drift and name not in {*PEERS, CLEAN}:
-                    aligned = without_delay(system.enhance, measure_delay(system.enhance, pairs))
+                    aligned = without_delay(system.enhance, measure_delay(system.enhance, delay_clips(pairs)))
                     drifts[system.name] = measure_drift(aligned, pairs, args.drift)
             except MissingSystemError as error:
                 missing.append(str(error))

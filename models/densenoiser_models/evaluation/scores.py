@@ -67,16 +67,20 @@ class ScoreFile:
             file.write(json.dumps(record | {"scores": row.scores}) + "\n")
 
 
-def measure_delay(enhance: Enhance, pairs: Sequence[Pair]) -> int:
+def measure_delay(enhance: Enhance, speech: Sequence[Samples]) -> int:
     """The system's constant delay at 48 kHz, samples: where its output of clean speech fits best, median over clips."""
     delays = []
-    for pair in pairs[:: max(1, len(pairs) // DELAY_CLIPS)][:DELAY_CLIPS]:
-        clean, _ = pair.load()
+    for clean in speech:
         output = enhance(clean)
         size = 2 * len(clean)
         spectrum = np.fft.rfft(output, size) * np.conj(np.fft.rfft(clean, size))
         delays.append(int(np.argmax(np.fft.irfft(spectrum, size)[:LONGEST_DELAY])))
     return int(np.median(delays))
+
+
+def delay_clips(pairs: Sequence[Pair]) -> list[Samples]:
+    """Clean speech of some pairs, to measure a delay on."""
+    return [pair.load()[0] for pair in pairs[:: max(1, len(pairs) // DELAY_CLIPS)][:DELAY_CLIPS]]
 
 
 def without_delay(enhance: Enhance, delay: int) -> Enhance:
@@ -114,7 +118,7 @@ def score_system(
         groups = [group for group in wanted if group not in row.groups]
         if groups:
             if enhance is None:
-                enhance = without_delay(system.enhance, measure_delay(system.enhance, pairs))
+                enhance = without_delay(system.enhance, measure_delay(system.enhance, delay_clips(pairs)))
             scores = dict(_scores(pair, system.name, enhance, groups, metrics))
             row = Row(pair.name, digest, (*row.groups, *groups), row.scores | scores)
             file.append(row)

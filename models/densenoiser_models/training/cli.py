@@ -61,9 +61,19 @@ def _parser() -> argparse.ArgumentParser:
                      help="active speech level, dBFS (-35 -15)")  # fmt: skip
     mix.set_defaults(run=_mix)
 
+    teach = commands.add_parser("teach", help="write what another filter makes of a pool's mixtures, to learn from")
+    teach.add_argument("--pool", type=Path, required=True, help="pool to mix from")
+    teach.add_argument("--teacher", default="DeepFilterNet3", help="system of densenoiser evaluate (%(default)s)")
+    teach.add_argument("--out", type=Path, required=True, help="folder of the lessons; 0.76 GB an hour")
+    teach.add_argument("--hours", type=float, default=2.5, help="how much (%(default)s)")
+    teach.add_argument("--seed", type=int, default=0, help="decides every draw (%(default)s)")
+    teach.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
+    teach.set_defaults(run=_teach)
+
     fit = commands.add_parser("fit", help="train a network; start with torchrun for more than one process")
     fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
     fit.add_argument("--pool", required=True, help="pool to train on")
+    fit.add_argument("--taught", default="", help="folder of lessons; half of the crops are theirs")
     fit.add_argument("--validation", required=True, help="pool that decides how good it is, of other recordings")
     fit.add_argument("--hours", type=float, default=float("inf"), help="stop after this many hours and save")
     _add_config(fit)
@@ -161,6 +171,18 @@ def _mix(options: argparse.Namespace) -> int:
     for reason in (speech.left_out | noise.left_out).values():
         _say(f"left out: {reason}")
     _say(f"{options.out}: {plan.pairs} pairs, listed in pairs.csv")
+    return 0
+
+
+def _teach(options: argparse.Namespace) -> int:
+    from .taught import LESSON_SECONDS, write_lessons  # noqa: PLC0415
+
+    lessons = max(1, round(options.hours * 3600 / LESSON_SECONDS))
+    with _progress() as progress:
+        task = progress.add_task("teach", total=lessons)
+        for done in write_lessons(options.out, options.pool, options.teacher, lessons, options.seed, options.workers):
+            progress.update(task, completed=done)
+    _say(f"{options.out}: {lessons} lessons of {options.teacher}")
     return 0
 
 

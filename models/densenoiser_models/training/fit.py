@@ -23,6 +23,7 @@ from .loss import spectral_loss
 from .mixture import Batch, Mixer, Recipe
 from .optimizer import MuonAndAdamW
 from .pool import Pool
+from .taught import Lessons
 
 CHECKPOINT_FORMAT = 2
 BAD_STEPS_IN_A_ROW = 20
@@ -35,11 +36,13 @@ class FitConfig:
 
     ``steps`` and ``cooldown`` may differ on resume: the rate is constant until the last ``cooldown`` steps, then falls
     linearly to a hundredth (warm-up, stable, decay: Hu et al., "MiniCPM", 2024). ``batch`` counts crops of
-    ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes.
+    ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes. ``taught`` is a folder
+    of lessons, which half of the crops are then taken from.
     """
 
     network: str = "densenet-small"
     pool: str = ""
+    taught: str = ""
     validation: str = ""
     steps: int = 6000
     cooldown: int = 1200
@@ -202,7 +205,7 @@ class Fit:
     def run(self, report: Callable[[dict[str, float]], None], stop_after: float = float("inf")) -> None:
         """Train to ``config.steps``, or until SIGTERM, SIGINT or ``stop_after`` seconds; then save."""
         config = self.config
-        mixer = Mixer(Pool(Path(config.pool)), Recipe(), config.seed, config.batch, config.frames)
+        draw = self._draw()
         held_out = Mixer(Pool(Path(config.validation)), Recipe(), VALIDATION_SEED, config.batch, 2 * config.frames)
         batches = [held_out.draw(i) for i in range(config.validation_batches)] if not self.rank else []
         stop = _StopSignal()
@@ -210,7 +213,7 @@ class Fit:
         losses: list[float] = []
         seconds_before = self.seconds
         while self.step < config.steps and not self._agree(stop.asked or time.monotonic() - begun > stop_after):
-            losses.append(self.train_step(mixer.draw))
+            losses.append(self.train_step(draw))
             self.seconds = seconds_before + time.monotonic() - begun
             if self.step % 25 == 0:
                 row = {
@@ -228,6 +231,23 @@ class Fit:
                 if self.step % config.validate_every == 0:
                     self.save()
         self.save()
+
+    def _draw(self) -> Callable[[int], Batch]:
+        """Batches by number: of the pool, or half of it and half of the lessons."""
+        config, recipe = self.config, Recipe()
+        if config.taught and config.batch < 2:
+            raise ModelError("half of a pass are lessons: --batch must be 2 or more with --taught")
+        taught = config.batch // 2 if config.taught else 0
+        mixer = Mixer(Pool(Path(config.pool)), recipe, config.seed, config.batch - taught, config.frames)
+        if not taught:
+            return mixer.draw
+        lessons = Lessons(Path(config.taught), recipe.level_db, config.seed, taught, config.frames)
+
+        def both(number: int) -> Batch:
+            mixed, taught = mixer.draw(number), lessons.draw(number)
+            return Batch(*(torch.cat([getattr(b, n) for b in (mixed, taught)]) for n in Batch.__dataclass_fields__))
+
+        return both
 
     def _agree(self, stop: bool) -> bool:
         """True in all processes if any wants to stop."""

@@ -29,10 +29,11 @@ than it saved speech: better distances than other filters', worse ratings."""
 CLEAR = 0.5
 """Extra weight of bins that hold speech alone. Compression makes an error of 2 dB there look small; ears do not."""
 DISTORTION = 0.1
-"""Weight of the signal-to-distortion ratio, in bels, of crops that hold speech: what carries the power counts, as heard."""
+"""Weight of distortion over signal, in bels above -30 dB, of crops that hold speech: what carries the power counts, as
+heard."""
 PAUSE = 1.0
 """Extra weight of frames without speech, 30 dB under the crop's mean: what is left there is all noise."""
-UNSTEADY = 0.4
+UNSTEADY = 1.0
 """Weight of errors that change from frame to frame, on top of their own: a gain that trembles sounds rougher than one that
 is wrong for a while."""
 HEARING = 0.5
@@ -92,5 +93,6 @@ def spectral_loss(batch: Batch, mask: Tensor, gains: Tensor) -> Tensor:
     high = (high.square() + LOST_HIGH * (-high).clamp(min=0).square()) * batch.judged
     error, speech = (estimate - clean).square().mean(1), clean.square().mean(1)
     # Better than 30 dB is not asked for: a clean crop must not drown the others.
-    ratio = torch.log10((error + 1e-3 * speech + _QUIET) / (speech + _QUIET)) * (speech > _QUIET)
+    asked = 1e-3 * speech + _QUIET
+    ratio = torch.log10((error + asked) / asked) * (speech > _QUIET)
     return low.mean() + HIGH * high.mean() + DISTORTION * ratio.mean()
