@@ -213,7 +213,8 @@ class DenseNet(nn.Module):
     def forward(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Bins up to 8 kHz (batch, frames, 256, 2), band amplitudes (batch, frames, 16); to mask and gains, same shapes.
 
-        The mask is real: nothing was lost where the imaginary part of a complex one was left out.
+        The mask is real: nothing was lost where the imaginary part of a complex one was left out. Training sees the gains
+        wanted, without the release: trained through it, they left noise that sounded rougher.
         """
         batch, frames = low.shape[:2]
         low, high = low.transpose(0, 1), high.transpose(0, 1)
@@ -229,8 +230,9 @@ class DenseNet(nn.Module):
             x = block(x, batch)
         gains = torch.sigmoid(self.gains(x[..., COARSE:].transpose(0, 1).flatten(1)))
         decoded = self.decode(torch.cat([encoded, self.up(x[..., :COARSE])]))
-        wanted = torch.cat([self._leaf(torch.cat([patches, decoded])), gains], 1).float()
-        mask, gains = slow_release(wanted.reshape(frames, batch, -1)).transpose(0, 1).split([LOW_BINS, HIGH_BANDS], 2)
+        wanted = torch.cat([self._leaf(torch.cat([patches, decoded])), gains], 1).reshape(frames, batch, -1)
+        released = wanted if self.training else slow_release(wanted)
+        mask, gains = released.transpose(0, 1).split([LOW_BINS, HIGH_BANDS], 2)
         return torch.stack([mask, torch.zeros_like(mask)], 3), gains
 
     def _patches(self, bins: Tensor) -> Tensor:
