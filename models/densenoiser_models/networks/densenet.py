@@ -298,8 +298,6 @@ class StreamingBlock(nn.Module):
     far: Tensor
     far_bias: Tensor
     mixture: Tensor
-    attention: Tensor | None
-    attention_bias: Tensor | None
 
     def __init__(self, block: DenseBlock) -> None:
         super().__init__()
@@ -308,22 +306,23 @@ class StreamingBlock(nn.Module):
         assert block.news.bias is not None
         heard = torch.cat([block.leak.weight, block.news.weight])[..., 0, 0]
         far, far_bias = _folded(block.far.weight, block.far_norm)
+        far = far[..., 0, 0]
+        self.attends = block.attention is not None
+        if block.attention is not None:
+            # One product over channels for both: faster than two.
+            assert block.attention.bias is not None
+            scale = torch.ones(2 * self.growth)
+            scale[: self.growth // 2] = (self.growth // 2) ** -0.5
+            far = torch.cat([far, block.attention.weight[..., 0, 0] * scale[:, None]])
+            far_bias = torch.cat([far_bias, block.attention.bias * scale])
         for name, tensor in {
             "leak_and_news": torch.cat([heard, block.recall], 1)[..., None],
             "leak_and_news_bias": torch.cat([block.leak.bias, block.news.bias]),
-            "far": far[:, :, 0],
+            "far": far[..., None],
             "far_bias": far_bias,
             "mixture": block.mixture.T.contiguous(),
         }.items():
             self.register_buffer(name, tensor.detach().clone())
-        self.register_buffer("attention", None)
-        self.register_buffer("attention_bias", None)
-        if block.attention is not None:
-            assert block.attention.bias is not None
-            scale = torch.ones(2 * self.growth)
-            scale[: self.growth // 2] = (self.growth // 2) ** -0.5
-            self.attention = block.attention.weight.detach()[:, :, 0] * scale[:, None, None]
-            self.attention_bias = block.attention.bias.detach() * scale
         self.near, self.transition = StreamingLayer(block.near), StreamingLayer(block.transition)
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -333,11 +332,13 @@ class StreamingBlock(nn.Module):
         memory = memory + torch.sigmoid(leak) * (news - memory)
         features = torch.cat([x, memory], 1)
         features = torch.cat([features, self.near(features)], 1)
-        found = [features, F.relu(torch.matmul(F.conv1d(features, self.far, self.far_bias), self.mixture))]
-        if self.attention is not None:
-            product = F.conv1d(features, self.attention, self.attention_bias)
-            asked, told, offered = product.split(_parts(self.growth), 1)
-            found.append(torch.matmul(offered, torch.softmax(torch.matmul(told.transpose(1, 2), asked), 1)))
+        product = F.conv1d(features, self.far, self.far_bias)
+        if self.attends:
+            far, asked, told, offered = product.split([self.growth, *_parts(self.growth)], 1)
+            heard = [torch.matmul(offered, torch.softmax(torch.matmul(told.transpose(1, 2), asked), 1))]
+        else:
+            far, heard = product, []
+        found = [features, F.relu(torch.matmul(far, self.mixture)), *heard]
         return x + self.transition(torch.cat(found, 1)), memory
 
 
