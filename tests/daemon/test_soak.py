@@ -26,8 +26,9 @@ def report(request: pytest.FixtureRequest) -> SoakReport:
 
 def test_the_delay_is_known_and_bounded(report: SoakReport) -> None:
     assert report.latency_windows >= 5
-    # The ceiling of the queue, the algorithm, and what the servers' blocks come to on a machine that is busy.
-    assert 20.0 < report.latency_median < 60.0 + 20.0 + 60.0
+    # Above, the ceiling of the queue, the algorithm, and what the servers' blocks come to on a machine that is busy. Below,
+    # the algorithm less a block: the two recordings that are compared start at block borders of their own.
+    assert 10.0 < report.latency_median < 60.0 + 20.0 + 60.0
     assert len(report.latency_quarters) == 4
 
 
