@@ -84,7 +84,7 @@ def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
     batch = tiny_batch(1, 20)
     batch = replace(batch, judged=torch.zeros_like(batch.judged))  # it cannot help what is above 8 kHz
     losses = [fit.train_step(lambda _: batch) for _ in range(60)]
-    assert losses[-1] < 0.2 * losses[0]
+    assert losses[-1] < 0.3 * losses[0]
 
 
 def test_it_exports_and_runs_in_the_engine(tmp_path: Path) -> None:
