@@ -40,8 +40,7 @@ COARSE = FINE // 2
 HIGH_POSITIONS = 4
 POSITIONS = COARSE + HIGH_POSITIONS
 SEEN = 3
-"""Frames that a bin is seen in: the two last ones and this one. Together they tell a harmonic from the next one better
-than the window of one alone."""
+"""Frames that a bin is seen in: the two last ones and this one, so that it is known from more than one window."""
 INPUTS = 3 * SEEN
 """Channels of a bin: real part, imaginary part and magnitude, of each frame."""
 

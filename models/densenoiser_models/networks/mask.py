@@ -12,8 +12,7 @@ COMPRESSION = 0.3
 LOG_SCALE = 0.2
 POWER_FLOOR = 1e-8
 """Power under which nothing is heard: -110 dBFS spread over all bins."""
-AMPLITUDE_FLOOR = 1e-4
-"""Its root."""
+AMPLITUDE_FLOOR = POWER_FLOOR**0.5
 
 
 def compress(low: Tensor, axis: int = -1) -> Tensor:
