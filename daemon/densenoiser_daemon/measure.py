@@ -161,10 +161,11 @@ def delays(before: Recording, after: Recording, every: float = 0.5, correlation:
     return found
 
 
-def retime(signal: Samples, reference: Samples, window: float = 0.25, search: float = 0.02) -> Samples:
+def retime(signal: Samples, reference: Samples, window: float = 0.05, search: float = 0.02) -> Samples:
     """``signal`` with its slow changes of delay against ``reference`` taken out, both shape (samples,) and roughly aligned.
 
     Window by window it is shifted by up to ``search`` s to where it fits the reference best, as far as it fits at all.
+    Windows are short because a queue is made shorter by up to half a percent: in 0.2 s that is a period at 1 kHz.
     """
     length, reach = round(window * RATE), round(search * RATE)
     padded = np.concatenate([np.zeros(reach, np.float32), signal, np.zeros(reach + length, np.float32)])

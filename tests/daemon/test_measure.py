@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from densenoiser_daemon.demo import load_recording
-from densenoiser_daemon.measure import RATE, Recording, breaks, delays, first_sound, following, silent_gaps
+from densenoiser_daemon.measure import RATE, Recording, breaks, delays, first_sound, following, retime, silent_gaps
 from densenoiser_models.stft import Samples
 
 CHUNK = 480
@@ -33,6 +33,16 @@ def test_a_delay_that_grows_is_seen_to_grow() -> None:
     hole = np.concatenate([sound[: 3 * RATE], np.zeros(4800, np.float32), sound[3 * RATE :]])[: len(sound)]
     found = delays(recording(sound, 0.0), recording(hole, 0.0))
     assert found[-1].seconds - found[0].seconds == pytest.approx(0.1, abs=0.011)
+
+
+def test_a_queue_that_is_being_shortened_does_not_look_like_noise() -> None:
+    speech, _ = load_recording()
+    stretched = np.interp(np.arange(len(speech)) * 1.003, np.arange(len(speech)), speech).astype(np.float32)
+    early = slice(2 * RATE, 5 * RATE)  # 6 to 15 ms by now
+    moved = retime(stretched[early], speech[early])
+    rest = moved - speech[early]
+    unmoved = stretched[early] - speech[early]
+    assert float(rest @ rest) < 0.05 * float(speech[early] @ speech[early]) < float(unmoved @ unmoved)
 
 
 def test_unrelated_sounds_have_no_delay() -> None:

@@ -121,6 +121,8 @@ def test_what_is_missing_is_named(
 ) -> None:
     with pytest.raises(AudioFileError, match="densenoiser-train teach"):
         Lessons(tmp_path, (-50, -8), 1, 2, 300)
+    with pytest.raises(ModelError, match="--frames must not be above"):
+        Lessons(lessons, (-50, -8), 1, 2, LESSON_FRAMES + 1)
     with pytest.raises(ModelError, match="--batch must be 2 or more"):
         Fit(FitConfig("densenet-tiny", str(pool), str(lessons), batch=1, passes=1), tmp_path)._draw()
     assert main(["teach", "--pool", str(pool), "--teacher", "nobody", "--out", str(tmp_path / "x")]) == 1

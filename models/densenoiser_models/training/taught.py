@@ -134,7 +134,7 @@ class Lessons:
     """Lessons on disk, opened for reading: batches whose clean spectra are the teacher's."""
 
     def __init__(self, folder: Path, level_db: tuple[float, float], seed: int, batch: int, frames: int) -> None:
-        """``level_db`` as in ``Recipe``. AudioFileError if ``folder`` holds no finished lessons."""
+        """``level_db`` as in ``Recipe``. AudioFileError if ``folder`` holds no finished lessons, ModelError if they are short."""
         try:
             index = json.loads((folder / "lessons.json").read_text(encoding="utf-8"))
             self._arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
@@ -144,6 +144,8 @@ class Lessons:
             ) from error
         if index["format"] != FORMAT or index["frame"] != SPEC.to_dict():
             raise AudioFileError(f"the lessons in {folder} were made by another version; make them again")
+        if frames > LESSON_FRAMES:
+            raise ModelError(f"a lesson has {LESSON_FRAMES} frames: --frames must not be above that with --taught")
         self._level_db, self._seed, self._batch, self._frames = level_db, seed, batch, frames
 
     def draw(self, number: int) -> Batch:
