@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,13 +109,11 @@ def test_batches_of_lessons_repeat_and_differ(lessons: Path) -> None:
     assert batch.clean_low.square().mean() < batch.noisy_low.square().mean()
 
 
-def test_a_share_of_every_pass_are_lessons(pool: Path, lessons: Path, tmp_path: Path) -> None:
-    config = FitConfig("densenet-tiny", str(pool), str(lessons), validation=str(pool), batch=4, passes=1, frames=30)
+def test_half_of_every_pass_are_lessons(pool: Path, lessons: Path, tmp_path: Path) -> None:
+    config = FitConfig("densenet-tiny", str(pool), str(lessons), str(pool), batch=4, passes=1, frames=30)
     batch = Fit(config, tmp_path)._draw()(7)
     assert torch.equal(batch.noisy_low[2:], Lessons(lessons, Recipe().level_db, 0, 2, 30).draw(7).noisy_low)
     assert torch.equal(batch.noisy_low[:2], Mixer(Pool(pool), Recipe(), 0, 2, 30).draw(7).noisy_low)
-    more = Fit(replace(config, taught_share=0.75), tmp_path)._draw()(7)
-    assert torch.equal(more.noisy_low[1:], Lessons(lessons, Recipe().level_db, 0, 3, 30).draw(7).noisy_low)
 
 
 def test_what_is_missing_is_named(
@@ -126,7 +123,7 @@ def test_what_is_missing_is_named(
         Lessons(tmp_path, (-50, -8), 1, 2, 300)
     with pytest.raises(ModelError, match="--frames must not be above"):
         Lessons(lessons, (-50, -8), 1, 2, LESSON_FRAMES + 1)
-    with pytest.raises(ModelError, match="change --taught-share or --batch"):
+    with pytest.raises(ModelError, match="--batch must be 2 or more"):
         Fit(FitConfig("densenet-tiny", str(pool), str(lessons), batch=1, passes=1), tmp_path)._draw()
     assert main(["teach", "--pool", str(pool), "--teacher", "nobody", "--out", str(tmp_path / "x")]) == 1
     assert "nobody" in capsys.readouterr().err

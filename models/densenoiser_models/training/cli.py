@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train a network; start with torchrun for more than one process")
     fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
     fit.add_argument("--pool", required=True, help="pool to train on")
-    fit.add_argument("--taught", default="", help="folder of lessons to learn from too")
+    fit.add_argument("--taught", default="", help="folder of lessons; half of the crops are theirs")
     fit.add_argument("--validation", required=True, help="pool that decides how good it is, of other recordings")
     fit.add_argument("--hours", type=float, default=float("inf"), help="stop after this many hours and save")
     _add_config(fit)
@@ -107,7 +107,6 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 _CONFIG_HELP = {
     "network": "what to train",
-    "taught_share": "share of the crops that are lessons",
     "steps": "optimizer steps in all",
     "cooldown": "the last steps, over which the rate falls to nearly nothing",
     "warm_up": "first steps, over which the rate rises",

@@ -37,13 +37,12 @@ class FitConfig:
     ``steps`` and ``cooldown`` may differ on resume: the rate is constant until the last ``cooldown`` steps, then falls
     linearly to a hundredth (warm-up, stable, decay: Hu et al., "MiniCPM", 2024). ``batch`` counts crops of
     ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes. ``taught`` is a folder
-    of lessons, which ``taught_share`` of the crops are then taken from.
+    of lessons, which half of the crops are then taken from.
     """
 
     network: str = "densenet-small"
     pool: str = ""
     taught: str = ""
-    taught_share: float = 0.5
     validation: str = ""
     steps: int = 6000
     cooldown: int = 1200
@@ -234,14 +233,11 @@ class Fit:
         self.save()
 
     def _draw(self) -> Callable[[int], Batch]:
-        """Batches by number: of the pool, or a part of it and a part of the lessons."""
+        """Batches by number: of the pool, or half of it and half of the lessons."""
         config, recipe = self.config, Recipe()
-        taught = round(config.batch * config.taught_share) if config.taught else 0
-        if config.taught and not 0 < taught < config.batch:
-            raise ModelError(
-                f"a pass must hold both lessons and crops of the pool, and {config.taught_share:g} of {config.batch} crops "
-                "are not some: change --taught-share or --batch"
-            )
+        if config.taught and config.batch < 2:
+            raise ModelError("half of a pass are lessons: --batch must be 2 or more with --taught")
+        taught = config.batch // 2 if config.taught else 0
         mixer = Mixer(Pool(Path(config.pool)), recipe, config.seed, config.batch - taught, config.frames)
         if not taught:
             return mixer.draw
