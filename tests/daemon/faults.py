@@ -99,12 +99,13 @@ def _chosen_is_back(stage: Stage) -> None:
 
 
 def _own_as_default(stage: Stage) -> None:
-    with stage.server.control() as pulse:
-        pulse.source_default_set(pulse.get_source_by_name(SOURCE_NAME))
-    stage.mended()
-    time.sleep(1.0)
-    with stage.server.control() as pulse:
-        pulse.source_default_set(pulse.get_source_by_name(MICROPHONE_NAME))
+    """And the microphone again, long after the microphones changed: what a user does, and no server."""
+    time.sleep(2.5)
+    for name in (SOURCE_NAME, MICROPHONE_NAME):
+        with stage.server.control() as pulse:
+            pulse.source_default_set(pulse.get_source_by_name(name))
+        stage.mended()
+        time.sleep(1.0)
 
 
 def _suspended(*order: str) -> Callable[[Stage], None]:
@@ -214,7 +215,7 @@ FAULTS: dict[str, Fault] = {
     "rate": Fault("microphone's rate changed", _rate_changed, raw_seconds=_MOVED_SECONDS),
     "profile": Fault("profile switched: another source in its place", _profile_switched, raw_seconds=_MOVED_SECONDS),
     "back": Fault("chosen microphone comes back", _chosen_is_back, raw_seconds=_MOVED_SECONDS),
-    "default": Fault("default source set to DenseNoiser Mic", _own_as_default),
+    "default": Fault("default source set to DenseNoiser Mic, and back", _own_as_default, raw_seconds=_MOVED_SECONDS),
     "server-frozen": Fault("sound server stands still", _suspended("server")),
     "daemon-frozen": Fault("daemon stands still", _suspended("daemon")),
     "suspend": Fault("suspend and resume, server first", _suspended("server", "daemon")),

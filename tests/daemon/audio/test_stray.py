@@ -72,13 +72,24 @@ def test_a_default_that_the_server_elects_is_no_wish(desktop: Desktop) -> None:
     assert desktop.moves == [(7, OWN)]
 
 
-def test_a_new_default_in_place_of_ours_is_a_wish(desktop: Desktop) -> None:
+def test_a_new_default_in_place_of_ours_is_a_wish_for_who_came_since(desktop: Desktop) -> None:
+    desktop.application.source = 2**32 - 1
     desktop.look("mic2", HEADSET)
+    desktop.look(SOURCE_NAME, HEADSET)
+    desktop.application.source = OWN
     desktop.look(SOURCE_NAME, HEADSET)
     desktop.look("mic2", HEADSET)
     desktop.application.source = HEADSET
     desktop.look("mic2", HEADSET)
     assert not desktop.moves
+
+
+def test_it_is_none_for_who_asked_for_ours_by_name(desktop: Desktop) -> None:
+    desktop.look("mic2", HEADSET)
+    desktop.look(SOURCE_NAME, HEADSET)
+    desktop.application.source = HEADSET
+    desktop.look("mic2", HEADSET)
+    assert desktop.moves == [(7, OWN)]
 
 
 def test_who_chooses_the_microphone_for_one_application_gets_it(
