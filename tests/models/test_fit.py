@@ -66,6 +66,23 @@ def test_a_run_goes_on_where_it_stopped(pool: str, tmp_path: Path) -> None:
             assert all(torch.equal(expected[k], found[k]) for k in expected)
 
 
+def test_a_network_grows_from_a_smaller_one(pool: str, tmp_path: Path) -> None:
+    small = Fit(config(pool), tmp_path / "small")
+    small.train_step(mixer(small.config).draw)
+    small.save()
+    large = Fit(config(pool, network="densenet-large"), tmp_path / "large")
+    large.grow(small.checkpoint)
+    heard = mixer(small.config).draw(7)
+    with torch.no_grad():
+        assert large.loss(large.average, heard) == small.loss(small.average, heard)
+    large.train_step(mixer(small.config).draw)
+    with torch.no_grad():
+        assert large.loss(large.average, heard) != small.loss(small.average, heard)
+    large.save()
+    with pytest.raises(ModelError, match="holds a densenet-large, no part of a densenet-small"):
+        Fit(config(pool), tmp_path / "other").grow(large.checkpoint)
+
+
 def test_the_rate_rises_stays_and_falls(pool: str, tmp_path: Path) -> None:
     fit = Fit(config(pool, steps=100, cooldown=20, warm_up=10), tmp_path)
     rates = []

@@ -65,6 +65,15 @@ def test_the_future_changes_nothing(name: str) -> None:
         assert not torch.allclose(a[:, 40:], b[:, 40:])
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.no_grad()
+def test_a_batch_is_its_crops(name: str) -> None:
+    net = trained(name)
+    one, other = (bands(spectra(seed)) for seed in (0, 1))
+    for joint, *alone in zip(net(*map(torch.cat, zip(one, other, strict=True))), net(*one), net(*other), strict=True):
+        torch.testing.assert_close(joint, torch.cat(alone), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "transposed"), [(1, 1, False), (3, 1, False), (4, 2, False), (4, 2, True)]
 )

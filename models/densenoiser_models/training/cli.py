@@ -70,15 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     teach.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     teach.set_defaults(run=_teach)
 
-    fit = commands.add_parser("fit", help="train a network; start with torchrun for more than one process")
-    fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
-    fit.add_argument("--pool", required=True, help="pool to train on")
-    fit.add_argument("--taught", default="", help="folder of lessons; half of the crops are theirs")
-    fit.add_argument("--validation", required=True, help="pool that decides how good it is, of other recordings")
-    fit.add_argument("--hours", type=float, default=float("inf"), help="stop after this many hours and save")
-    _add_config(fit)
-    fit.set_defaults(run=_fit)
-
+    _add_fit(commands)
     export = commands.add_parser("export", help="write NAME.onnx and NAME.json from a checkpoint")
     export.add_argument("checkpoint", type=Path, help="last.pt of a run")
     export.add_argument("--out", type=Path, default=weights_folder(), help="folder (%(default)s)")
@@ -97,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     adapt.add_argument("--out", type=Path, default=user_models_folder(), help="folder to install in (%(default)s)")
     adapt.set_defaults(run=_adapt)
     return parser
+
+
+def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser("fit", help="train a network; start with torchrun for more than one process")
+    fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
+    fit.add_argument("--pool", required=True, help="pool to train on")
+    fit.add_argument("--taught", default="", help="folder of lessons; half of the crops are theirs")
+    fit.add_argument("--start", default="", help="checkpoint of a smaller network that a new run begins with")
+    fit.add_argument("--validation", required=True, help="pool that decides how good it is, of other recordings")
+    fit.add_argument("--hours", type=float, default=float("inf"), help="stop after this many hours and save")
+    _add_config(fit)
+    fit.set_defaults(run=_fit)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:

@@ -123,7 +123,7 @@ def export(
 
 def slim_checkpoint(state: dict[str, Any], keys: Sequence[str] = ("average",)) -> dict[str, Any]:
     """A checkpoint with only these parts of the run's state, and without the paths it was trained from."""
-    config = state["config"] | {"pool": "", "taught": "", "validation": ""}
+    config = state["config"] | {"pool": "", "taught": "", "start": "", "validation": ""}
     kept = {key: state[key] for key in ("format", "step", "seconds", "history", *keys)}
     return kept | {"config": config}
 

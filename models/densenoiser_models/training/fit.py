@@ -37,12 +37,13 @@ class FitConfig:
     ``steps`` and ``cooldown`` may differ on resume: the rate is constant until the last ``cooldown`` steps, then falls
     linearly to a hundredth (warm-up, stable, decay: Hu et al., "MiniCPM", 2024). ``batch`` counts crops of
     ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes. ``taught`` is a folder
-    of lessons, which half of the crops are then taken from.
+    of lessons, which half of the crops are then taken from; ``start`` a checkpoint that a new run begins with.
     """
 
     network: str = "densenet-small"
     pool: str = ""
     taught: str = ""
+    start: str = ""
     validation: str = ""
     steps: int = 6000
     cooldown: int = 1200
@@ -119,6 +120,17 @@ class Fit:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+
+    def grow(self, path: Path) -> None:
+        """Begin with the averaged weights of a smaller network's checkpoint; what that lacks begins as ever.
+
+        ModelError if it cannot be read or is no part of this network.
+        """
+        state, own = read_checkpoint(path), self.net.state_dict()
+        if any(name not in own or own[name].shape != weight.shape for name, weight in state["average"].items()):
+            raise ModelError(f"{path} holds a {state['config']['network']}, no part of a {self.config.network}")
+        for net in (self.net, self.average):
+            net.load_state_dict(own | state["average"])
 
     # -- one step
 

@@ -26,6 +26,8 @@ def fit(config: FitConfig, out: Path, seconds: float) -> None:
     training = Fit(config, out)
     if training.checkpoint.exists():
         training.load(training.checkpoint)
+    elif config.start:
+        training.grow(Path(config.start))
     board = SummaryWriter(out / "tensorboard") if not training.rank else None
     columns = (
         TextColumn("{task.description}"),
