@@ -66,7 +66,7 @@ class DenseNetSize:
 SIZES = {
     "tiny": DenseNetSize(8, 8, 16, 8, 1),
     "small": DenseNetSize(32, 24, 48, 24, 3, 2),
-    "large": DenseNetSize(32, 24, 48, 24, 3, 2, 256),
+    "large": DenseNetSize(32, 24, 48, 24, 3, 2, 192),
 }
 
 

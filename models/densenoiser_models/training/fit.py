@@ -43,8 +43,8 @@ class FitConfig:
     network: str = "densenet-small"
     pool: str = ""
     taught: str = ""
-    start: str = ""
     validation: str = ""
+    start: str = ""
     steps: int = 6000
     cooldown: int = 1200
     warm_up: int = 300
