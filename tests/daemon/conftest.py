@@ -8,15 +8,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from tests.daemon.fake_backend import FakeBackend
+from tests.daemon.running import Running, Start, tiny
 
 from densenoiser_daemon.audio.virtual_source import SOURCE_NAME
 from densenoiser_daemon.demo import load_recording, start_daemon
 from densenoiser_daemon.measure import RATE, Client
 from densenoiser_daemon.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, feed_of
+from densenoiser_daemon.settings import Settings
+from densenoiser_daemon.status import State
+from densenoiser_models.denoiser import Denoiser
 
 StartDaemon = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -55,14 +61,6 @@ def talk(server: PrivateServer) -> Callable[..., None]:
     return start
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until ``condition`` holds; fail naming ``what`` after ``seconds``, which is generous: machines get busy."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-
-
 def sources(server: PrivateServer) -> list[str]:
     """Names of the server's sources."""
     with server.control() as pulse:
@@ -88,3 +86,23 @@ def hears_sound(client: Client, seconds: float = 0.3) -> bool:
 def application(server: PrivateServer) -> Client:
     """An ordinary recorder on "DenseNoiser Mic"."""
     return Client(server, SOURCE_NAME)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts an engine; ``model`` are options of the tiny model, ``denoiser`` stands in for it."""
+    stack: list[Running] = []
+
+    def begin(
+        *backends: FakeBackend, settings: Settings | None = None, denoiser: Denoiser | None = None, **model: Any
+    ) -> Running:
+        chosen = denoiser or tiny(tmp_path, "tiny", **model)
+        running = Running(chosen, settings or Settings(), *(backends or (FakeBackend(),)))
+        stack.append(running.__enter__())
+        if not backends:
+            running.await_state(State.BYPASSED if chosen.fault else State.RUNNING)
+        return running
+
+    yield begin
+    for running in stack:
+        running.__exit__()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.daemon.conftest import wait_until
 from tests.daemon.fake_backend import FakeBackend
 from tests.daemon.tiny_model import write_tiny_model
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon import daemon as daemon_module
 from densenoiser_daemon.daemon import Daemon

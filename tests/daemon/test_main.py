@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import sources, wait_until
+from tests.daemon.conftest import sources
 from tests.daemon.tiny_model import write_tiny_model
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.audio.virtual_source import SOURCE_NAME
 from densenoiser_daemon.demo import start_daemon

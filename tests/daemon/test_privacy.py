@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import application, hears_sound, wait_until
+from tests.daemon.conftest import application, hears_sound
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.demo import start_daemon
 from densenoiser_daemon.instance import InstanceLock

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import wait_until
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.demo import run_demo
 from densenoiser_daemon.errors import BackendError, DensenoiserError

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tests.daemon.conftest import StartDaemon, application, hears_sound, microphone_readers, sources, wait_until
+from tests.daemon.conftest import StartDaemon, application, hears_sound, microphone_readers, sources
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.audio.virtual_source import SINK_NAME, SOURCE_NAME
 from densenoiser_daemon.demo import measure

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tests.daemon.conftest import hears_sound, wait_until
+from tests.daemon.conftest import hears_sound
 from tests.daemon.tiny_model import write_tiny_model
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.demo import load_recording
 from densenoiser_daemon.measure import RATE, Client, delays

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.daemon.conftest import microphone_readers, wait_until
+from tests.daemon.conftest import microphone_readers
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse import PulseBackend
 from densenoiser_daemon.private_server import PrivateServer

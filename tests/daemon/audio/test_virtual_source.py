@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulsectl
 import pytest
-from tests.daemon.conftest import wait_until
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.audio.virtual_source import DESCRIPTION, SINK_NAME, SOURCE_NAME, VirtualSource
 from densenoiser_daemon.errors import BackendError

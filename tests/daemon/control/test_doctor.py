@@ -18,8 +18,9 @@ import numpy as np
 import pulsectl
 import pytest
 import soundfile
-from tests.daemon.conftest import StartDaemon, microphone_readers, sources, wait_until
+from tests.daemon.conftest import StartDaemon, microphone_readers, sources
 from tests.daemon.control.conftest import Daemons, eventually, run_command
+from tests.daemon.waiting import wait_until
 
 from densenoiser_daemon.audio.virtual_source import SINK_NAME, SOURCE_NAME
 from densenoiser_daemon.control import system_checks

@@ -17,8 +17,9 @@ import pytest
 import soundfile
 from dbus_fast import Message
 from dbus_fast.aio import MessageBus
-from tests.daemon.conftest import StartDaemon, application, wait_until
+from tests.daemon.conftest import StartDaemon, application
 from tests.daemon.control.conftest import run_command
+from tests.daemon.waiting import wait_until
 from tests.models.conftest import sidecar, tiny_graph
 
 from densenoiser_daemon.control.bus import BUS_NAME
