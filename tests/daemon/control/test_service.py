@@ -49,6 +49,7 @@ async def send(body: dict[str, Any]) -> Message:
 
 def unread(client: MessageBus) -> int:
     """How much of what was sent the bus has not read yet, in bytes of the socket's memory."""
+    assert client._fd is not None
     value = fcntl.ioctl(client._fd, termios.TIOCOUTQ, bytes(4))
     return int.from_bytes(value, sys.byteorder)
 
