@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layer import Layer, StreamingLayer, folded, mix_channels, normalise
-from .leaky_memory import leaky_memory
+from .leaky_memory import leaky_memory, news_as_change
 from .mask import (
     AMPLITUDE_FLOOR,
     BAND_BINS,
@@ -220,6 +220,7 @@ class StreamingBlock(nn.Module):
         assert block.leak.bias is not None
         assert block.news.bias is not None
         heard = torch.cat([block.leak.weight, block.news.weight])[..., 0, 0]
+        recall = news_as_change(block.recall)
         far, far_bias = folded(block.far.weight, block.far_norm)
         far = far[..., 0, 0]
         self.attends = block.attention is not None
@@ -231,7 +232,7 @@ class StreamingBlock(nn.Module):
             far = torch.cat([far, block.attention.weight[..., 0, 0] * scale[:, None]])
             far_bias = torch.cat([far_bias, block.attention.bias * scale])
         for name, tensor in {
-            "leak_and_news": torch.cat([heard, block.recall], 1)[..., None],
+            "leak_and_news": torch.cat([heard, recall], 1)[..., None],
             "leak_and_news_bias": torch.cat([block.leak.bias, block.news.bias]),
             "far": far[..., None],
             "far_bias": far_bias,
@@ -243,8 +244,8 @@ class StreamingBlock(nn.Module):
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(1, width, positions) and the memory to the same, one frame later."""
         gates = F.conv1d(torch.cat([x, memory], 1), self.leak_and_news, self.leak_and_news_bias)
-        leak, news = gates.split(self.width, 1)
-        memory = memory + torch.sigmoid(leak) * (news - memory)
+        leak, change = gates.split(self.width, 1)
+        memory = memory + torch.sigmoid(leak) * change
         features = torch.cat([x, memory], 1)
         features = torch.cat([features, self.near(features)], 1)
         product = F.conv1d(features, self.far, self.far_bias)

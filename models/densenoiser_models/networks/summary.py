@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layer import folded, mix_channels
-from .leaky_memory import leaky_memory
+from .leaky_memory import leaky_memory, news_as_change
 
 CHANNELS = 12
 """Channels of a position that go into the gist and come back."""
@@ -65,7 +65,7 @@ class StreamingSummary(nn.Module):
             "narrow": summary.narrow[..., None],
             "gist": gist.T.contiguous(),
             "gist_bias": gist_bias,
-            "gate": torch.cat([summary.gate.weight, summary.recall], 1).T.contiguous(),
+            "gate": torch.cat([summary.gate.weight, news_as_change(summary.recall)], 1).T.contiguous(),
             "gate_bias": summary.gate.bias,
             "readout": summary.readout.weight.T.contiguous(),
             "readout_bias": summary.readout.bias,
@@ -77,7 +77,7 @@ class StreamingSummary(nn.Module):
         """(1, width, positions) and the memory to the same, one frame later."""
         gist = F.relu(torch.addmm(self.gist_bias, F.conv1d(x, self.narrow).reshape(1, -1), self.gist))
         gates = torch.addmm(self.gate_bias, torch.cat([gist, memory], 1), self.gate)
-        leak, news = gates.split(self.size, 1)
-        memory = memory + torch.sigmoid(leak) * (news - memory)
+        leak, change = gates.split(self.size, 1)
+        memory = memory + torch.sigmoid(leak) * change
         told = F.relu(torch.addmm(self.readout_bias, memory, self.readout)).reshape(1, CHANNELS, -1)
         return x + F.conv1d(told, self.widen), memory
