@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import os
@@ -12,16 +11,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from tests.daemon.conftest import StartDaemon
 
 from densenoiser_daemon.audio.api import Microphone
 from densenoiser_daemon.control.cli import main
-from densenoiser_daemon.control.client import DaemonClient
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.demo import start_daemon
 from densenoiser_daemon.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer
@@ -210,16 +207,3 @@ def run_command(*words: str) -> tuple[int, str]:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         code = main(words)
     return code, printed.getvalue()
-
-
-Result = TypeVar("Result")
-
-
-def ask(question: Callable[[DaemonClient], Awaitable[Result]]) -> Result:
-    """One client, one question."""
-
-    async def connected() -> Result:
-        async with DaemonClient() as client:
-            return await question(client)
-
-    return asyncio.run(connected())

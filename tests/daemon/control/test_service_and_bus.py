@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.daemon.control.conftest import RecordedControls, ask, eventually, session_bus
+from tests.daemon.control.conftest import RecordedControls, eventually, session_bus
+from tests.daemon.control.questions import ask
 
 from densenoiser_daemon.control.client import DaemonClient
 from densenoiser_daemon.control.service import ControlService
