@@ -66,6 +66,16 @@ def test_a_run_goes_on_where_it_stopped(pool: str, tmp_path: Path) -> None:
             assert all(torch.equal(expected[k], found[k]) for k in expected)
 
 
+def test_workers_draw_the_same_batches_in_the_same_order(pool: str, tmp_path: Path) -> None:
+    alone, helped = (Fit(config(pool, workers=workers), tmp_path / str(workers)) for workers in (0, 2))
+    for fit in (alone, helped):
+        fit.train_step(mixer(fit.config).draw)
+        fit.run(lambda _row: None)
+        assert fit.step == fit.config.steps
+    for name, expected in alone.net.state_dict().items():
+        torch.testing.assert_close(helped.net.state_dict()[name], expected, rtol=0, atol=0)
+
+
 def test_a_network_grows_from_a_smaller_one(pool: str, tmp_path: Path) -> None:
     small = Fit(config(pool), tmp_path / "small")
     small.train_step(mixer(small.config).draw)

@@ -124,6 +124,7 @@ _CONFIG_HELP = {
     "validate_every": "steps between validations and checkpoints",
     "validation_batches": "batches in a validation, of crops twice as long",
     "seed": "decides the first weights and every batch",
+    "workers": "processes that draw batches ahead, for a GPU; 0: none",
     "device": "cpu or cuda",
     "precision": "fp32 or bf16",
 }

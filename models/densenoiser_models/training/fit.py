@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from ..errors import ModelError
 from ..networks import build_network
@@ -37,7 +38,8 @@ class FitConfig:
     ``steps`` and ``cooldown`` may differ on resume: the rate is constant until the last ``cooldown`` steps, then falls
     linearly to a hundredth (warm-up, stable, decay: Hu et al., "MiniCPM", 2024). ``batch`` counts crops of
     ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes. ``taught`` is a folder
-    of lessons, which half of the crops are then taken from; ``start`` a checkpoint that a new run begins with.
+    of lessons, which half of the crops are then taken from; ``start`` a checkpoint that a new run begins with. With
+    ``workers`` each process has so many others draw its batches ahead, the same ones, as a GPU needs.
     """
 
     network: str = "densenet-small"
@@ -58,6 +60,7 @@ class FitConfig:
     validate_every: int = 250
     validation_batches: int = 8
     seed: int = 0
+    workers: int = 0
     device: str = "cpu"
     precision: str = "fp32"
 
@@ -141,9 +144,9 @@ class Fit:
         cool = min(1.0, max(config.steps - self.step, 0) / config.cooldown) if config.cooldown else 1.0
         return config.rate * warm * max(cool, 0.01)
 
-    def passes(self) -> range:
-        """Numbers of the batches that this process takes in the current step."""
-        first = self.step * self.config.passes
+    def passes(self, step: int) -> range:
+        """Numbers of the batches that this process takes in a step."""
+        first = step * self.config.passes
         return range(first + self.rank, first + self.config.passes, self.processes)
 
     def loss(self, net: nn.Module, batch: Batch) -> Tensor:
@@ -161,7 +164,7 @@ class Fit:
         statistics = [buffer.clone() for buffer in self.net.buffers()]
         total = torch.zeros(())
         try:
-            for number in self.passes():
+            for number in self.passes(self.step):
                 loss = self.loss(self.net, draw(number)) / self.config.passes
                 loss.backward()
                 total += loss.detach().cpu()
@@ -252,14 +255,29 @@ class Fit:
         taught = config.batch // 2 if config.taught else 0
         mixer = Mixer(Pool(Path(config.pool)), recipe, config.seed, config.batch - taught, config.frames)
         if not taught:
-            return mixer.draw
+            return self._ahead(mixer.draw)
         lessons = Lessons(Path(config.taught), recipe.level_db, config.seed, taught, config.frames)
 
         def both(number: int) -> Batch:
             mixed, taught = mixer.draw(number), lessons.draw(number)
             return Batch(*(torch.cat([getattr(b, n) for b in (mixed, taught)]) for n in Batch.__dataclass_fields__))
 
-        return both
+        return self._ahead(both)
+
+    def _ahead(self, draw: Callable[[int], Batch]) -> Callable[[int], Batch]:
+        """``draw`` by the workers, if there are any, for the steps that are left, one after the other."""
+        if not self.config.workers:
+            return draw
+        numbers = [number for step in range(self.step, self.config.steps) for number in self.passes(step)]
+        loader = DataLoader(
+            _Numbered(draw),
+            batch_size=None,
+            sampler=numbers,
+            num_workers=self.config.workers,
+            worker_init_fn=_leave_interrupts_to_the_run,
+        )
+        batches = iter(loader)
+        return lambda _number: cast("Batch", next(batches))
 
     def _agree(self, stop: bool) -> bool:
         """True in all processes if any wants to stop."""
@@ -268,6 +286,20 @@ class Fit:
         flag = torch.tensor([float(stop)])
         dist.all_reduce(flag, dist.ReduceOp.MAX)
         return bool(flag.item())
+
+
+class _Numbered(Dataset[Batch]):
+    """Batches by number, as torch's loader asks for them."""
+
+    def __init__(self, draw: Callable[[int], Batch]) -> None:
+        self._draw = draw
+
+    def __getitem__(self, number: int) -> Batch:
+        return self._draw(number)
+
+
+def _leave_interrupts_to_the_run(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _StopSignal:
