@@ -76,21 +76,18 @@ def test_workers_draw_the_same_batches_in_the_same_order(pool: str, tmp_path: Pa
         torch.testing.assert_close(helped.net.state_dict()[name], expected, rtol=0, atol=0)
 
 
-def test_a_network_grows_from_a_smaller_one(pool: str, tmp_path: Path) -> None:
-    small = Fit(config(pool), tmp_path / "small")
-    small.train_step(mixer(small.config).draw)
-    small.save()
-    large = Fit(config(pool, network="densenet-large"), tmp_path / "large")
-    large.grow(small.checkpoint)
-    heard = mixer(small.config).draw(7)
-    with torch.no_grad():
-        assert large.loss(large.average, heard) == small.loss(small.average, heard)
-    large.train_step(mixer(small.config).draw)
-    with torch.no_grad():
-        assert large.loss(large.average, heard) != small.loss(small.average, heard)
-    large.save()
-    with pytest.raises(ModelError, match="holds a densenet-large, no part of a densenet-small"):
-        Fit(config(pool), tmp_path / "other").grow(large.checkpoint)
+def test_a_run_begins_with_the_weights_of_another(pool: str, tmp_path: Path) -> None:
+    first = Fit(config(pool), tmp_path / "first")
+    first.train_step(mixer(first.config).draw)
+    first.save()
+    second = Fit(config(pool), tmp_path / "second")
+    second.start_with(first.checkpoint)
+    assert second.step == 0
+    for net in (second.net, second.average):
+        for name, weight in first.average.state_dict().items():
+            assert torch.equal(net.state_dict()[name], weight)
+    with pytest.raises(ModelError, match="holds a densenet-small, not a densenet-tiny"):
+        Fit(config(pool, network="densenet-tiny"), tmp_path / "other").start_with(first.checkpoint)
 
 
 def test_the_rate_rises_stays_and_falls(pool: str, tmp_path: Path) -> None:

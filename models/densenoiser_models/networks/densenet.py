@@ -34,7 +34,6 @@ from .mask import (
     split_bands,
 )
 from .release import RELEASE, slow_release
-from .summary import StreamingSummary, Summary
 
 KERNEL, STRIDE = 8, 4
 FINE = LOW_BINS // STRIDE
@@ -50,8 +49,7 @@ INPUTS = 3 * SEEN
 @dataclass(frozen=True, slots=True)
 class DenseNetSize:
     """Channels of the patches, channels that a layer adds at the fine positions, channels of the coarse ones, channels that
-    a layer adds there, how many blocks, how many of them, the last ones, attend, and values of the frame's memory that goes
-    before each of those.
+    a layer adds there, how many blocks, and how many of them, the last ones, attend.
     """
 
     patches: int
@@ -60,13 +58,12 @@ class DenseNetSize:
     growth: int
     blocks: int
     attending: int = 0
-    summary: int = 0
 
 
 SIZES = {
     "tiny": DenseNetSize(8, 8, 16, 8, 1),
     "small": DenseNetSize(32, 24, 48, 24, 3, 2),
-    "large": DenseNetSize(32, 24, 48, 24, 3, 2, 192),
+    "large": DenseNetSize(48, 40, 80, 40, 4, 2),
 }
 
 
@@ -146,9 +143,6 @@ class DenseNet(nn.Module):
             DenseBlock(width, self.size.growth, self.size.blocks - i <= self.size.attending)
             for i in range(self.size.blocks)
         )
-        self.summaries = nn.ModuleList(
-            Summary(width, POSITIONS, self.size.summary) for _ in range(self.size.attending if self.size.summary else 0)
-        )
         self.up = Layer(width, fine, 4, 2, transposed=True)
         self.decode = Layer(patches + 2 * fine, fine, 3)
         self.leaf = nn.ConvTranspose2d(patches + fine, 1, (1, KERNEL), (1, STRIDE), (0, STRIDE // 2))
@@ -176,8 +170,8 @@ class DenseNet(nn.Module):
         above = energies.reshape(len(energies), -1, HIGH_POSITIONS).transpose(0, 1)
         down = self.down(encoded)
         x = torch.cat([down, above.to(down.dtype)], 2) + self.place[0].to(down.dtype)
-        for i, block in enumerate(self.blocks, len(self.summaries) - len(self.blocks)):
-            x = block(x if i < 0 else self.summaries[i](x, batch), batch)
+        for block in self.blocks:
+            x = block(x, batch)
         gains = torch.sigmoid(self.gains(x[..., COARSE:].transpose(0, 1).flatten(1)))
         decoded = self.decode(torch.cat([encoded, self.up(x[..., :COARSE])]))
         wanted = torch.cat([self._leaf(torch.cat([patches, decoded])), gains], 1).reshape(frames, batch, -1)
@@ -294,11 +288,9 @@ class StreamingDenseNet(nn.Module):
             StreamingLayer(layer) for layer in (net.encode, net.down, net.up, net.decode)
         )
         self.blocks = nn.ModuleList(StreamingBlock(block) for block in net.blocks if isinstance(block, DenseBlock))
-        self.summaries = nn.ModuleList(StreamingSummary(s) for s in net.summaries if isinstance(s, Summary))
         self.state_shapes = {"last_spectra": (1, INPUTS - 3, LOW_BINS), "last_gains": (1, LOW_BINS + HIGH_BANDS)} | {
             f"memory_{i}": (1, self.width, POSITIONS) for i in range(len(self.blocks))
         }
-        self.state_shapes |= {f"summary_{i}": (1, net.size.summary) for i in range(len(self.summaries))}
 
     def forward(self, spectrum: Tensor, last: Tensor, last_gains: Tensor, *memories: Tensor) -> tuple[Tensor, ...]:
         """One frame; states in the order of ``state_shapes``."""
@@ -309,17 +301,13 @@ class StreamingDenseNet(nn.Module):
         encoded = torch.cat([patches, self.encode(patches)], 1)
         above = F.relu(torch.addmm(self.high_bias, energies, self.high)).reshape(1, self.width, HIGH_POSITIONS)
         x = torch.cat([self.down(encoded), above], 2) + self.place
-        next_memories: list[Tensor] = []
-        next_summaries: list[Tensor] = []
-        for i, block in enumerate(self.blocks, len(self.summaries) - len(self.blocks)):
-            if i >= 0:
-                x, summary = self.summaries[i](x, memories[len(self.blocks) + i])
-                next_summaries.append(summary)
-            x, next_memory = block(x, memories[len(next_memories)])
+        next_memories = []
+        for block, memory in zip(self.blocks, memories, strict=True):
+            x, next_memory = block(x, memory)
             next_memories.append(next_memory)
         below, above = x.split([COARSE, HIGH_POSITIONS], 2)
         gains = torch.sigmoid(torch.addmm(self.gains_bias, above.reshape(1, -1), self.gains))
         decoded = self.decode(torch.cat([encoded, self.up(below)], 1))
         leaf = F.conv_transpose1d(torch.cat([patches, decoded], 1), self.leaf, self.leaf_bias, STRIDE, STRIDE // 2)
         gains = torch.maximum(torch.cat([leaf.flatten(1), gains], 1), RELEASE * last_gains)
-        return real_mask(gains), seen[:, 3:], gains, *next_memories, *next_summaries
+        return real_mask(gains), seen[:, 3:], gains, *next_memories

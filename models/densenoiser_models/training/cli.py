@@ -96,7 +96,7 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
     fit.add_argument("--pool", required=True, help="pool to train on")
     fit.add_argument("--taught", default="", help="folder of lessons; half of the crops are theirs")
-    fit.add_argument("--start", default="", help="checkpoint of a smaller network that a new run begins with")
+    fit.add_argument("--start", default="", help="checkpoint whose weights a new run begins with")
     fit.add_argument("--validation", required=True, help="pool that decides how good it is, of other recordings")
     fit.add_argument("--hours", type=float, default=float("inf"), help="stop after this many hours and save")
     _add_config(fit)

@@ -46,7 +46,7 @@ class Budget:
 BUDGETS = {
     "densenet-tiny": Budget(80, 40.0),
     "densenet-small": Budget(110, 480.0),
-    "densenet-large": Budget(140, 560.0),
+    "densenet-large": Budget(140, 1600.0),
 }
 
 

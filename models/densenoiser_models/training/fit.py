@@ -38,7 +38,8 @@ class FitConfig:
     ``steps`` and ``cooldown`` may differ on resume: the rate is constant until the last ``cooldown`` steps, then falls
     linearly to a hundredth (warm-up, stable, decay: Hu et al., "MiniCPM", 2024). ``batch`` counts crops of
     ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes. ``taught`` is a folder
-    of lessons, which half of the crops are then taken from; ``start`` a checkpoint that a new run begins with. With
+    of lessons, which half of the crops are then taken from; ``start`` a checkpoint whose averaged weights a new run
+    begins with. With
     ``workers`` each process has so many others draw its batches ahead, the same ones, as a GPU needs.
     """
 
@@ -116,24 +117,23 @@ class Fit:
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint; ModelError if it is of another network or cannot be read."""
-        state = read_checkpoint(path)
-        if state["config"]["network"] != self.config.network:
-            raise ModelError(f"{path} holds a {state['config']['network']}, not a {self.config.network}")
+        state = self._read(path)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
 
-    def grow(self, path: Path) -> None:
-        """Begin with the averaged weights of a smaller network's checkpoint; what that lacks begins as ever.
-
-        ModelError if it cannot be read or is no part of this network.
-        """
-        state, own = read_checkpoint(path), self.net.state_dict()
-        if any(name not in own or own[name].shape != weight.shape for name, weight in state["average"].items()):
-            raise ModelError(f"{path} holds a {state['config']['network']}, no part of a {self.config.network}")
+    def start_with(self, path: Path) -> None:
+        """Begin with the averaged weights of another run; ModelError if it cannot be read or is of another network."""
+        state = self._read(path)
         for net in (self.net, self.average):
-            net.load_state_dict(own | state["average"])
+            net.load_state_dict(state["average"])
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        state = read_checkpoint(path)
+        if state["config"]["network"] != self.config.network:
+            raise ModelError(f"{path} holds a {state['config']['network']}, not a {self.config.network}")
+        return state
 
     # -- one step
 

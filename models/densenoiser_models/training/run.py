@@ -27,7 +27,7 @@ def fit(config: FitConfig, out: Path, seconds: float) -> None:
     if training.checkpoint.exists():
         training.load(training.checkpoint)
     elif config.start:
-        training.grow(Path(config.start))
+        training.start_with(Path(config.start))
     board = SummaryWriter(out / "tensorboard") if not training.rank else None
     columns = (
         TextColumn("{task.description}"),
