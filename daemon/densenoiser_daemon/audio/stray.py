@@ -25,7 +25,7 @@ class StrayListeners:
     default one. From then on both PulseAudio and WirePlumber take whoever records from it for a follower of the default,
     even who asked for it by name: with the next microphone that is plugged in, they would go on with its raw sound. Where
     somebody made the virtual microphone the default while there were others, a change of it is a wish too, for those who
-    came meanwhile; who recorded from it before that asked for it by name, and PulseAudio takes them along all the same.
+    came meanwhile; who recorded from it before that asked for it by name, and both servers take them along all the same.
 
     PipeWire also puts its own clients on the physical microphone while the virtual one is away, as after a crash of
     pipewire-pulse, and leaves them there.

@@ -39,8 +39,7 @@ class FitConfig:
     linearly to a hundredth (warm-up, stable, decay: Hu et al., "MiniCPM", 2024). ``batch`` counts crops of
     ``frames`` frames in one pass; a step averages ``passes`` of them, spread over the processes. ``taught`` is a folder
     of lessons, which half of the crops are then taken from; ``start`` a checkpoint whose averaged weights a new run
-    begins with. With
-    ``workers`` each process has so many others draw its batches ahead, the same ones, as a GPU needs.
+    begins with. With ``workers`` each process has so many others draw its batches ahead, the same ones, as a GPU needs.
     """
 
     network: str = "densenet-small"
