@@ -34,6 +34,7 @@ STEEPEST = 2 * np.pi * TONE_HZ / RATE * LOUD
 """The largest step from sample to sample within the loud tone itself."""
 LIMIT_SECONDS = 0.1
 SPAN = round(0.02 * RATE)
+STRETCH = round(0.1 * RATE)
 
 
 @pytest.fixture(params=available_kinds())
@@ -64,16 +65,20 @@ def level(samples: Samples) -> float:
 
 
 def switch(recording: Recording, clicked: float, until: float) -> int:
-    """The sample at which the tone is nine tenths of the way to its new level."""
+    """The sample from which the tone stays nine tenths of the way to its new level.
+
+    All of it holds with dropouts in it, which are shorter than ``STRETCH``: a busy test machine has some every second.
+    """
     start, end = recording.at(clicked), recording.at(until)
-    before = level(recording.samples[start - WINDOW : start])
-    after = level(recording.samples[end - WINDOW : end])
+    before = level(recording.samples[start - STRETCH : start])
+    after = level(recording.samples[end - STRETCH : end])
     assert abs(after - before) > 0.3 * LOUD, "the click changed nothing"
     peaks = np.lib.stride_tricks.sliding_window_view(np.abs(recording.samples[start - WINDOW + 1 : end]), WINDOW).max(
         axis=1
     )
     there = np.abs(peaks - after) < 0.1 * abs(after - before)
-    return start + int(np.argmax(there))
+    stays = np.lib.stride_tricks.sliding_window_view(there, STRETCH).mean(axis=1) > 0.7
+    return start + int(np.argmax(there[: len(stays)] & stays))
 
 
 def steepest(samples: Samples) -> float:
@@ -110,5 +115,5 @@ def test_a_click_in_the_menu_is_heard_at_once_and_makes_no_click(
     delays = [recording.arrival(sample) - clicked for sample, clicked in zip(switches, clicks, strict=True)]
     steps = [steepest(recording.samples[sample - WINDOW - SPAN : sample + SPAN]) for sample in switches]
     assert float(np.median(delays)) < LIMIT_SECONDS, delays
-    # A dropout of the busy test machine may fall on one of the switches, never on most.
-    assert float(np.median(steps)) < 1.1 * STEEPEST, steps
+    # A dropout of a busy test machine may fall on many of the switches, hardly on four in five; a click falls on all.
+    assert sorted(steps)[2] < 1.1 * STEEPEST, steps
