@@ -109,7 +109,7 @@ class Panel:
         self._thread.start()
         self._watcher = _Watcher()
         self._notifications = _Notifications()
-        self._sender = ""
+        self._senders: list[str] = []
         self._do(self._open(address))
 
     def close(self) -> None:
@@ -126,7 +126,8 @@ class Panel:
 
     @property
     def icon_count(self) -> int:
-        return len(self._watcher.items)
+        """How many programs show one; the AppIndicator library at times announces the same icon twice."""
+        return len(set(self._senders))
 
     def wait_for_icon(self) -> None:
         deadline = time.monotonic() + _WAIT_SECONDS
@@ -172,14 +173,14 @@ class Panel:
 
     def _note_sender(self, message: Message) -> None:
         if message.member == "RegisterStatusNotifierItem":
-            self._sender = message.sender or ""
+            self._senders.append(message.sender or "")
 
     def _get(self, name: str) -> Any:
         path = self._watcher.items[-1]
         return self._ask(path, "org.freedesktop.DBus.Properties", "Get", "ss", _ITEM, name)[0].value
 
     def _ask(self, path: str, interface: str, member: str, signature: str, *body: Any) -> list[Any]:
-        message = Message(self._sender, path, interface, member, signature=signature, body=list(body))
+        message = Message(self._senders[-1], path, interface, member, signature=signature, body=list(body))
         reply = self._do(self._bus.call(message))
         if reply.message_type is MessageType.ERROR and "does not refer to a menu item" in str(reply.body[0]):
             raise LookupError(reply.body[0])

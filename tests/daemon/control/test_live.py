@@ -110,7 +110,8 @@ ORDERS: list[tuple[str, str, list[tuple[object, ...]]]] = [
 def test_an_order_is_heard_within_100_ms_and_without_a_click(
     server: PrivateServer, daemon: StartDaemon, tone: None, quiet_model: str
 ) -> None:
-    """The median of eight switches: a busy machine's dropouts hit some, a click or a slow way would be in all."""
+    """Of eight switches the median of the delays and a quartile of the steps: a busy machine's dropouts may hit half of them
+    or more, a click or a slow way would be in all."""
     daemon("--model", quiet_model)
     client = application(server)
     wait_until(lambda: len(client.snapshot().samples) > RATE and level(client) > 0.003, 15, "the tone is heard")
@@ -125,7 +126,8 @@ def test_an_order_is_heard_within_100_ms_and_without_a_click(
         found = [switch(heard, moment) for name, moment in moments if name == member]
         switches = [one for one in found if one is not None]
         assert len(switches) >= _SWITCHES / 2, member
-        delay, step = (float(np.median(column)) for column in zip(*switches, strict=True))
+        delays, steps = zip(*switches, strict=True)
+        delay, step = float(np.median(delays)), float(np.percentile(steps, 25))
         sys.stdout.write(
             f"{server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n"
         )
