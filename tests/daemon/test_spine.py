@@ -19,7 +19,9 @@ from densenoiser_daemon.private_server import MICROPHONE_NAME, PrivateServer
 
 def wake_ups(pid: int) -> int:
     """How often the process's threads have gone to sleep and been woken so far."""
-    lines = [line for task in Path(f"/proc/{pid}/task").iterdir() for line in (task / "status").read_text().splitlines()]
+    lines = [
+        line for task in Path(f"/proc/{pid}/task").iterdir() for line in (task / "status").read_text().splitlines()
+    ]
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
