@@ -66,7 +66,7 @@ def level(samples: Samples) -> float:
 
 
 def switch(recording: Recording, clicked: float, until: float) -> int | None:
-    """The sample from which the tone stays nine tenths of the way to its new level; None if its level is the old one.
+    """The sample from which the tone stays nine tenths of the way to its new level; None if it does not.
 
     All of it holds with dropouts in it that are shorter than ``STRETCH``: a busy test machine has some every second.
     """
@@ -80,7 +80,8 @@ def switch(recording: Recording, clicked: float, until: float) -> int | None:
     )
     there = np.abs(peaks - after) < 0.1 * abs(after - before)
     stays = np.lib.stride_tricks.sliding_window_view(there, STRETCH).mean(axis=1) > 0.7
-    return start + int(np.argmax(there[: len(stays)] & stays))
+    arrived = np.flatnonzero(there[: len(stays)] & stays)
+    return start + int(arrived[0]) if len(arrived) else None
 
 
 def steepest(samples: Samples) -> float:
