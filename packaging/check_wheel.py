@@ -14,7 +14,7 @@ LOCK = ROOT / "packaging" / "requirements.lock"
 WANTED = (
     "densenoiser_daemon/main.py",
     "densenoiser_daemon/locale/ru/LC_MESSAGES/densenoiser.mo",
-    "densenoiser_daemon/recordings/speech.opus",
+    "densenoiser_daemon/measurement/recordings/speech.opus",
     "densenoiser_daemon/share/",
     "densenoiser_models/weights/densenet-small.onnx",
     "densenoiser_models/weights/densenet-small.json",

@@ -37,4 +37,4 @@ def test_imports_run_one_way(folder: str) -> None:
 def test_torch_stays_in_training() -> None:
     package = ROOT / "models" / "densenoiser_models"
     users = {path.relative_to(package).parts[0] for path in package.rglob("*.py") if "torch" in imported(path)}
-    assert users <= {"networks", "training", "evaluation"}
+    assert users <= {"networks", "corpus", "training", "evaluation"}

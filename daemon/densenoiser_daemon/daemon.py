@@ -12,13 +12,13 @@ from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile, find_model, load_model
 
-from . import realtime
-from .audio.api import AudioBackend, Microphone
-from .engine import Engine
-from .ladder import Rung
-from .memory_lock import lock_memory
-from .settings import Settings
+from .audio.backend import AudioBackend, Microphone
+from .engine.engine import Engine
+from .engine.fallback_ladder import Rung
+from .settings.settings import Settings
 from .status import Status
+from .system import realtime
+from .system.memory_lock import lock_memory
 
 log = logging.getLogger(__name__)
 

@@ -24,19 +24,19 @@ from densenoiser_models.model_file import load_model
 from densenoiser_models.provider import PROVIDERS
 from densenoiser_models.strength import parse_strength
 
-from .audio.api import AudioBackend
-from .audio.choice import resolve
+from .audio.backend import AudioBackend
+from .audio.microphone_choice import resolve
 from .audio.portaudio import PortAudioBackend
-from .audio.pulse import PulseBackend
-from .audio.virtual_source import DESCRIPTION
+from .audio.pulse.backend import PulseBackend
+from .audio.pulse.virtual_microphone import DESCRIPTION
 from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
 from .i18n import _
-from .instance import InstanceLock
-from .notify import notify
-from .settings import AUTO, Settings
-from .settings_file import SettingsFile
+from .settings.file import SettingsFile
+from .settings.settings import AUTO, Settings
+from .system.instance_lock import InstanceLock
+from .system.service_manager import notify
 
 log = logging.getLogger("densenoised")
 
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
         if args.demo is not None:
-            from .demo import run_demo  # noqa: PLC0415  (needs matplotlib, which the daemon does not)
+            from .measurement.demo import run_demo  # noqa: PLC0415  (needs matplotlib, which the daemon does not)
 
             return run_demo(args.demo, args.demo_server, args.model, args.strength)
         return _list_devices(args) if args.list_devices else _serve(args)
@@ -168,7 +168,7 @@ def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[]
 
 
 def _list_devices(args: argparse.Namespace) -> int:
-    from .devices import print_microphones  # noqa: PLC0415  (rich takes 100 ms to load)
+    from .list_devices import print_microphones  # noqa: PLC0415  (rich takes 100 ms to load)
 
     backend = PulseBackend(48_000, 480) if args.backend != "portaudio" else PortAudioBackend(48_000, 480, None)
     with ExitStack() as stack:

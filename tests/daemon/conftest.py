@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tests.daemon.fake_backend import FakeBackend
-from tests.daemon.running import Running, Start, tiny
+from tests.support.fake_backend import FakeBackend
+from tests.support.running_engine import Running, Start, tiny
 
-from densenoiser_daemon.audio.virtual_source import SOURCE_NAME
-from densenoiser_daemon.demo import load_recording, start_daemon
-from densenoiser_daemon.measure import RATE, Client
-from densenoiser_daemon.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, feed_of
-from densenoiser_daemon.settings import Settings
+from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
+from densenoiser_daemon.measurement.demo import load_recording, start_daemon
+from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, feed_of
+from densenoiser_daemon.measurement.recorder import RATE, Recorder
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import State
 from densenoiser_models.denoiser import Denoiser
 
@@ -74,7 +74,7 @@ def microphone_readers(server: PrivateServer) -> list[str]:
         return [o.proplist.get("application.name", o.name) for o in pulse.source_output_list() if o.source == index]
 
 
-def hears_sound(client: Client, seconds: float = 0.3) -> bool:
+def hears_sound(client: Recorder, seconds: float = 0.3) -> bool:
     """The last ``seconds`` that the client got are neither missing nor silent."""
     recording = client.snapshot()
     if not recording.arrivals or time.monotonic() - recording.arrivals[-1] > seconds:
@@ -83,9 +83,9 @@ def hears_sound(client: Client, seconds: float = 0.3) -> bool:
     return len(recent) > 0 and float(np.abs(recent).max()) > 1e-4
 
 
-def application(server: PrivateServer) -> Client:
+def application(server: PrivateServer) -> Recorder:
     """An ordinary recorder on "DenseNoiser Mic"."""
-    return Client(server, SOURCE_NAME)
+    return Recorder(server, SOURCE_NAME)
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.daemon.fake_backend import FakeBackend
-from tests.daemon.tiny_model import write_tiny_model
-from tests.daemon.waiting import wait_until
+from tests.support.fake_backend import FakeBackend
+from tests.support.tiny_model import write_tiny_model
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon import daemon as daemon_module
 from densenoiser_daemon.daemon import Daemon
-from densenoiser_daemon.settings import Settings
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import State
 from densenoiser_models.model_file import ModelFile, load_model
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.conftest import sources
-from tests.daemon.tiny_model import write_tiny_model
-from tests.daemon.waiting import wait_until
+from tests.support.tiny_model import write_tiny_model
+from tests.support.waiting import wait_until
 
-from densenoiser_daemon.audio.virtual_source import SOURCE_NAME
-from densenoiser_daemon.demo import start_daemon
-from densenoiser_daemon.private_server import MICROPHONE_DESCRIPTION, MICROPHONE_NAME, PrivateServer
+from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
+from densenoiser_daemon.measurement.demo import start_daemon
+from densenoiser_daemon.measurement.private_server import MICROPHONE_DESCRIPTION, MICROPHONE_NAME, PrivateServer
 from densenoiser_models import __version__
 
 COMMAND = [sys.executable, "-m", "densenoiser_daemon.main"]

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.conftest import application, hears_sound
-from tests.daemon.waiting import wait_until
+from tests.support.waiting import wait_until
 
-from densenoiser_daemon.demo import start_daemon
-from densenoiser_daemon.instance import InstanceLock
-from densenoiser_daemon.private_server import MICROPHONE_NAME, PrivateServer
-from densenoiser_daemon.settings import Settings
-from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.measurement.demo import start_daemon
+from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer
+from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_daemon.settings.settings import Settings
+from densenoiser_daemon.system.instance_lock import InstanceLock
 
 DAEMON = [sys.executable, "-m", "densenoiser_daemon.main", "--device", MICROPHONE_NAME, "--verbose"]
-CLIENT = [sys.executable, "-m", "densenoiser_daemon.control.cli"]
+CLIENT = [sys.executable, "-m", "densenoiser_daemon.command.cli"]
 
 
 def without_network() -> list[str]:

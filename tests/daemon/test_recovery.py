@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.daemon.faults import FAULTS
-from tests.daemon.stage import Stage
+from tests.support.private_session import Stage
+from tests.tools.faults import FAULTS
 
-from densenoiser_daemon.private_server import SERVER_KINDS, PrivateServer
+from densenoiser_daemon.measurement.private_server import SERVER_KINDS, PrivateServer
 
 CASES = [(kind, name) for kind in SERVER_KINDS for name, fault in FAULTS.items() if kind in fault.kinds]
 # A quiet machine needs 1.6 s at most; this one may be busy.

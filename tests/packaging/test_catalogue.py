@@ -18,7 +18,7 @@ from babel.messages.catalog import Message
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("daemon/densenoiser_daemon", "tray/densenoiser_tray")
-FOR_USERS = ("enhance", "audio_file", "strength", "model_file", "provider", "denoiser")
+FOR_USERS = ("files/enhance", "files/audio_file", "strength", "model_file", "provider", "denoiser")
 """Modules of densenoiser_models that speak to everybody; those for training and evaluation speak English."""
 SPEAKING = {
     "ArgumentParser", "add_argument", "add_argument_group", "add_parser", "add_mutually_exclusive_group",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from densenoiser_daemon.private_server import PrivateServer, available_kinds
+from densenoiser_daemon.measurement.private_server import PrivateServer, available_kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = ROOT / "packaging" / "share"
@@ -26,7 +26,7 @@ def programs(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, module in (
         ("densenoised", "densenoiser_daemon.main"),
-        ("densenoiser", "densenoiser_daemon.control.cli"),
+        ("densenoiser", "densenoiser_daemon.command.cli"),
         ("densenoiser-tray", "densenoiser_tray.main"),
     ):
         (folder / name).write_text(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from densenoiser_daemon.control.cli import build_parser
-from densenoiser_daemon.settings import Settings
+from densenoiser_daemon.command.cli import build_parser
+from densenoiser_daemon.settings.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = ROOT / "packaging" / "share"

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from densenoiser_daemon.audio.api import Microphone
+from densenoiser_daemon.audio.backend import Microphone
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.settings import Settings
-from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import State, Status
 from densenoiser_models.frame import FrameSpec
 
-from .panel import Panel
+from ..support.fake_panel import Panel
 
 HEADSET = Microphone("alsa_input.usb-headset", "USB_Headset & Co", 48_000, 1, True)
 WEBCAM = Microphone("alsa_input.webcam", "Webcam", 44_100, 2, False)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from densenoiser_tray.menu import SEPARATOR, Action, Do, Item, build, headline
-from densenoiser_tray.status import Daemon, Microphone
+from densenoiser_tray.status import DaemonSnapshot, Microphone
 
-RUNNING = Daemon(
+RUNNING = DaemonSnapshot(
     is_running=True,
     enabled=True,
     model="densenet-small",
@@ -24,12 +24,12 @@ def find(items: tuple[Item, ...], label: str) -> Item:
     return next(item for item in items if item.label == label)
 
 
-def menu(daemon: Daemon, starts_at_login: bool = False, has_monitor: bool = True) -> tuple[Item, ...]:
+def menu(daemon: DaemonSnapshot, starts_at_login: bool = False, has_monitor: bool = True) -> tuple[Item, ...]:
     return build(daemon, starts_at_login, has_monitor)
 
 
 def test_the_headline_says_what_happens_and_for_whom() -> None:
-    assert headline(Daemon()) == "DenseNoiser is not running"
+    assert headline(DaemonSnapshot()) == "DenseNoiser is not running"
     assert headline(RUNNING) == "Removing noise for Zoom, OBS"
     assert headline(replace(RUNNING, enabled=False)) == "Off; Zoom, OBS hear the microphone as it is"
     assert headline(replace(RUNNING, muted=True)) == "Muted; Zoom, OBS hear silence"
@@ -43,9 +43,9 @@ def test_trouble_comes_before_what_was_asked_for() -> None:
 
 
 def test_without_a_daemon_it_offers_to_start_it_and_no_more() -> None:
-    actions = [item.action.do for item in menu(Daemon()) if item.action]
+    actions = [item.action.do for item in menu(DaemonSnapshot()) if item.action]
     assert actions == [Do.START, Do.START_AT_LOGIN, Do.QUIT]
-    assert find(menu(Daemon()), "Start DenseNoiser").is_default
+    assert find(menu(DaemonSnapshot()), "Start DenseNoiser").is_default
 
 
 def test_a_left_click_toggles() -> None:
@@ -91,7 +91,7 @@ def test_no_monitor_without_a_terminal() -> None:
 
 
 def test_separators_part_groups_only() -> None:
-    for daemon in (Daemon(), RUNNING):
+    for daemon in (DaemonSnapshot(), RUNNING):
         items = menu(daemon)
         assert SEPARATOR not in {items[0], items[-1]}
         assert all(not (a is SEPARATOR and b is SEPARATOR) for a, b in pairwise(items))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from densenoiser_tray.notifications import INTERVAL_SECONDS, Announcer, Notification
-from densenoiser_tray.status import Daemon
+from densenoiser_tray.status import DaemonSnapshot
 
-FINE = Daemon(is_running=True, enabled=True, state="running", active_microphone="USB Headset")
+FINE = DaemonSnapshot(is_running=True, enabled=True, state="running", active_microphone="USB Headset")
 GONE = replace(FINE, state="waiting-for-microphone", reason="unplugged")
 BYPASSED = replace(FINE, state="bypassed", reason="the model failed")
 
@@ -32,7 +32,7 @@ def announcer(clock: Clock) -> Announcer:
 
 
 def test_a_healthy_start_is_silent(announcer: Announcer) -> None:
-    assert announcer.announce(Daemon()) is None
+    assert announcer.announce(DaemonSnapshot()) is None
     assert announcer.announce(FINE) is None
     assert announcer.announce(replace(FINE, muted=True)) is None
 
@@ -67,5 +67,5 @@ def test_a_restart_of_the_sound_server_is_not_worth_a_word(announcer: Announcer)
 def test_a_daemon_that_ends_is_not_back_to_normal(announcer: Announcer, clock: Clock) -> None:
     announcer.announce(GONE)
     clock.seconds += INTERVAL_SECONDS
-    assert announcer.announce(Daemon()) is None
+    assert announcer.announce(DaemonSnapshot()) is None
     assert announcer.announce(FINE) is None

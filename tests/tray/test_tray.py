@@ -10,8 +10,8 @@ from pathlib import Path
 
 from densenoiser_daemon.status import State
 
+from ..support.fake_panel import Panel
 from .conftest import HEADSET, WEBCAM, QuietDaemon, StartTray, eventually
-from .panel import Panel
 
 SHARE = Path(__file__).resolve().parents[2] / "packaging" / "share"
 

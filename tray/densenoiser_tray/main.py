@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import autostart, host, programs
+from . import autostart, panel_host, programs
 from .bus import BusError
 from .i18n import _
 from .tray import Tray
@@ -78,7 +78,7 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
             _("No graphical session (DISPLAY and WAYLAND_DISPLAY are not set); use the command: densenoiser --help")
         )
         return 1
-    if not asyncio.run(host.wait(wait_seconds)):
+    if not asyncio.run(panel_host.wait(wait_seconds)):
         log.error(
             _(
                 "This desktop shows no tray icons. GNOME needs the extension AppIndicator and KStatusNotifierItem Support. "

@@ -1,4 +1,4 @@
-"""The menu as data: a pure function from the daemon's status to items. ``main.py`` only draws it."""
+"""The menu as data: a pure function from the daemon's status to items. ``tray.py`` draws it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from .i18n import _
-from .status import AUTO, BYPASSED, WAITING_FOR_MICROPHONE, WAITING_FOR_SERVER, Condition, Daemon
+from .status import AUTO, BYPASSED, WAITING_FOR_MICROPHONE, WAITING_FOR_SERVER, Condition, DaemonSnapshot
 
 STRENGTHS_DB = (6.0, 12.0, 20.0, 30.0)
 
@@ -53,7 +53,7 @@ SEPARATOR = Item("")
 Menu = tuple[Item, ...]
 
 
-def build(daemon: Daemon, starts_at_login: bool, has_monitor: bool) -> Menu:
+def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> Menu:
     """The whole menu. ``has_monitor``: there is a terminal to open the monitor in."""
     monitor = (Item(_("Open monitor"), Action(Do.OPEN_MONITOR)),) if has_monitor and daemon.is_running else ()
     login = Item(_("Start at login"), Action(Do.START_AT_LOGIN, not starts_at_login), checked=starts_at_login)
@@ -77,7 +77,7 @@ def build(daemon: Daemon, starts_at_login: bool, has_monitor: bool) -> Menu:
     )
 
 
-def headline(daemon: Daemon) -> str:
+def headline(daemon: DaemonSnapshot) -> str:
     """What happens right now, in one line; also the icon's tooltip."""
     who = ", ".join(daemon.listeners)
     match daemon.condition:
@@ -95,7 +95,7 @@ def headline(daemon: Daemon) -> str:
             return _("Ready; nobody is listening")
 
 
-def _trouble(daemon: Daemon) -> str:
+def _trouble(daemon: DaemonSnapshot) -> str:
     what = {
         BYPASSED: _("Noise is not removed"),
         WAITING_FOR_SERVER: _("Waiting for the sound server"),
@@ -111,7 +111,7 @@ def strength_label(strength_db: float) -> str:
     return _("{strength:g} dB").format(strength=strength_db)
 
 
-def _strengths(daemon: Daemon) -> Menu:
+def _strengths(daemon: DaemonSnapshot) -> Menu:
     offered = sorted({*STRENGTHS_DB, math.inf, daemon.strength_db})
     return tuple(
         Item(strength_label(db), Action(Do.SET_STRENGTH, db), checked=db == daemon.strength_db, is_radio=True)
@@ -119,7 +119,7 @@ def _strengths(daemon: Daemon) -> Menu:
     )
 
 
-def _microphones(daemon: Daemon) -> Menu:
+def _microphones(daemon: DaemonSnapshot) -> Menu:
     default = next((m.description for m in daemon.microphones if m.is_default), "")
     automatic = _("Automatic ({microphone})").format(microphone=default) if default else _("Automatic")
     offered = {AUTO: automatic} | {m.name: m.description for m in daemon.microphones}
@@ -131,7 +131,7 @@ def _microphones(daemon: Daemon) -> Menu:
     )
 
 
-def _models(daemon: Daemon) -> Menu:
+def _models(daemon: DaemonSnapshot) -> Menu:
     offered = dict.fromkeys((*daemon.models, daemon.model))  # the choice may be a file that no list has
     return tuple(
         Item(name, Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True) for name in offered if name

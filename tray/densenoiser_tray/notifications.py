@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from . import status
 from .i18n import _
-from .status import WAITING_FOR_SERVER, Condition, Daemon
+from .status import WAITING_FOR_SERVER, Condition, DaemonSnapshot
 
 INTERVAL_SECONDS = 10.0
 """At most one notification in this time: a loose plug must not fill the screen."""
@@ -34,7 +34,7 @@ class Announcer:
         self.wait_seconds = 0.0
         """Show the announcer a snapshot again after this time: something was held back. 0: nothing was."""
 
-    def announce(self, daemon: Daemon) -> Notification | None:
+    def announce(self, daemon: DaemonSnapshot) -> Notification | None:
         """What to say of this snapshot, if anything. A daemon that ends takes its trouble along without a word."""
         self.wait_seconds = 0.0
         if not daemon.is_running:
@@ -53,7 +53,7 @@ class Announcer:
         return _words(daemon)
 
 
-def _words(daemon: Daemon) -> Notification:
+def _words(daemon: DaemonSnapshot) -> Notification:
     match daemon.state:
         case status.WAITING_FOR_MICROPHONE:
             body = daemon.reason or _("Applications hear silence until it is back.")

@@ -37,7 +37,7 @@ class Microphone:
 
 
 @dataclass(frozen=True, slots=True)
-class Daemon:
+class DaemonSnapshot:
     """One moment of the daemon; the defaults say that it does not run."""
 
     is_running: bool = False

@@ -9,11 +9,11 @@ from types import ModuleType
 from typing import Any
 
 from . import autostart, icon, menu, programs
-from .client import Client
+from .daemon_link import DaemonLink
 from .i18n import _
 from .menu import SEPARATOR, Action, Do, Item
 from .notifications import Announcer, Notification
-from .status import Daemon
+from .status import DaemonSnapshot
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ class Tray:
         """``pystray`` is handed in because its import needs a display; ``program`` is what autostart shall start."""
         self._pystray = pystray
         self._program = program
-        self._client = Client(self._update, self._fail, self._leave)
+        self._client = DaemonLink(self._update, self._fail, self._leave)
         self._announcer = Announcer()
         self._monitor = programs.monitor_command()
-        self._daemon = Daemon()
+        self._daemon = DaemonSnapshot()
         self._menu = self._build()
         title = menu.headline(self._daemon)
         self._icon = pystray.Icon("densenoiser", icon.draw(self._daemon.condition), title, self._drawn(self._menu))
@@ -54,7 +54,7 @@ class Tray:
             self._client.stop()
         return 1 if self._client.has_died else 0
 
-    def _update(self, daemon: Daemon) -> None:
+    def _update(self, daemon: DaemonSnapshot) -> None:
         self._daemon = daemon
         self._redraw()
         if notification := self._announcer.announce(daemon):

@@ -1,1 +1,1 @@
-"""Streams, devices and the virtual source, behind one contract (``api.py``)."""
+"""Streams, devices and the virtual microphone, behind one contract (``backend.py``)."""

@@ -19,8 +19,8 @@ from densenoiser_models.stft import Samples
 
 from ..errors import BackendError, DeviceError
 from ..i18n import _
-from . import choice
-from .api import QUEUE_SECONDS, Microphone
+from . import microphone_choice
+from .backend import QUEUE_SECONDS, Microphone
 from .reframer import Reframer
 
 _CAPTURE_SECONDS = 0.5
@@ -94,7 +94,7 @@ class PortAudioBackend:
         return (str(self._output_device["name"]),) if self._output_device is not None else ()
 
     def choose(self, wanted: str) -> Microphone | None:
-        return choice.choose(wanted, self.microphones)
+        return microphone_choice.choose(wanted, self.microphones)
 
     def start(self, microphone: Microphone) -> None:
         self._primed = self._capture_ended = self._playback_ended = False

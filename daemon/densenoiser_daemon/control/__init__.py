@@ -1,1 +1,1 @@
-"""How the daemon is told what to do: D-Bus service, its client, the command line."""
+"""The D-Bus service: the daemon as an object on the session bus."""

@@ -18,13 +18,13 @@ from densenoiser_models import __version__
 from densenoiser_models.errors import ModelError
 from densenoiser_models.model_file import list_models, load_model
 
-from ..audio.choice import resolve
+from ..audio.microphone_choice import resolve
+from ..bus.session_bus import INTERFACE, INVALID_VALUE, NOT_STORED, UNAVAILABLE, UNKNOWN_MICROPHONE, UNKNOWN_MODEL
 from ..errors import DeviceError, SettingsError
 from ..i18n import _
-from ..settings import AUTO, Settings
-from ..settings_file import SettingsFile
-from .bus import INTERFACE, INVALID_VALUE, NOT_STORED, UNAVAILABLE, UNKNOWN_MICROPHONE, UNKNOWN_MODEL
-from .interface import Controls
+from ..settings.file import SettingsFile
+from ..settings.settings import AUTO, Settings
+from .controls import Controls
 
 _DOC = "org.gtk.GDBus.DocString"
 _READ = PropertyAccess.READ

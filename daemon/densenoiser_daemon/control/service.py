@@ -15,14 +15,14 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.constants import NameFlag, RequestNameReply
 from dbus_fast.errors import AuthError, InvalidAddressError
 
+from ..bus.bus_loss import LOST, keep_out_of_the_log
+from ..bus.session_bus import BUS_NAME, OBJECT_PATH, session_bus_address, to_bus
 from ..errors import AlreadyRunningError, NotRunningError
 from ..i18n import _
-from ..settings_file import SettingsFile
-from .bus import BUS_NAME, OBJECT_PATH, session_bus_address, to_bus
+from ..settings.file import SettingsFile
+from .call_guard import refusal
+from .controls import Controls
 from .daemon_object import DaemonObject
-from .gate import refusal
-from .interface import Controls
-from .lost_bus import LOST, keep_out_of_the_log
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from ..enhance import EXIT_INTERRUPTED, positive
 from ..errors import AudioFileError, ModelError
+from ..files.enhance import EXIT_INTERRUPTED, positive
 from ..model_file import DEFAULT_MODEL
-from .drift import measure_drift
+from .long_run import measure_drift
 from .metrics import Score, available
 from .pair_set import read_pairs, sample
 from .peers import PEERS

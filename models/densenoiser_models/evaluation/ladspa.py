@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..stft import Samples
-from .frame_filter import Process
+from .framewise import Process
 
 PORT_INPUT, PORT_CONTROL = 0x1, 0x4
 

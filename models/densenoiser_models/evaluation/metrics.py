@@ -19,8 +19,8 @@ import onnxruntime as ort
 import soxr
 from numpy.typing import NDArray
 
+from ..signal.speech_activity import RATE, SpeechActivity
 from ..stft import Samples
-from .activity import RATE, SpeechActivity
 
 NARROW_RATE = 16_000
 """Where PESQ, STOI, SI-SDR and DNSMOS are defined, Hz."""

@@ -13,8 +13,8 @@ import soundfile as sf
 import soxr
 
 from ..errors import AudioFileError
+from ..signal.speech_activity import RATE
 from ..stft import Samples
-from .activity import RATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from ..signal.speech_activity import RATE
 from ..stft import Samples
-from .activity import RATE
-from .frame_filter import FrameFilter, Process
+from .framewise import FramewiseSystem, Process
 from .ladspa import LadspaMono
 
 PEER_RATE = 16_000
@@ -55,13 +55,13 @@ def rnnoise_2() -> Enhance:
         finally:
             library.rnnoise_destroy(state)
 
-    return FrameFilter(hop, start)
+    return FramewiseSystem(hop, start)
 
 
 def rnnoise_1() -> Enhance:
     """RNNoise 0.1, as NoiseTorch and werman's plug-in have it: a LADSPA plug-in, its voice threshold at 0."""
     plugin = LadspaMono(_file_of("rnnoise-cli", "librnnoise_ladspa.so"), "noise_suppressor_mono")
-    return FrameFilter(480, partial(plugin.start, RATE, 480))
+    return FramewiseSystem(480, partial(plugin.start, RATE, 480))
 
 
 def deepfilternet_3() -> Enhance:
@@ -95,7 +95,7 @@ def deepfilternet_3() -> Enhance:
         finally:
             library.df_free(state)
 
-    return FrameFilter(hop, start)
+    return FramewiseSystem(hop, start)
 
 
 def gtcrn() -> Enhance:
@@ -121,7 +121,7 @@ def gtcrn() -> Enhance:
 
         yield process
 
-    return FrameFilter(256, start, PEER_RATE)
+    return FramewiseSystem(256, start, PEER_RATE)
 
 
 def dtln() -> Enhance:
@@ -150,7 +150,7 @@ def dtln() -> Enhance:
 
         yield process
 
-    return FrameFilter(128, start, PEER_RATE)
+    return FramewiseSystem(128, start, PEER_RATE)
 
 
 def nsnet_2() -> Enhance:
@@ -189,7 +189,7 @@ def webrtc() -> Enhance:
 
         yield process
 
-    return FrameFilter(160, start, PEER_RATE)
+    return FramewiseSystem(160, start, PEER_RATE)
 
 
 PEERS: Mapping[str, tuple[str, Callable[[], Enhance]]] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..signal.speech_activity import RATE
 from ..stft import Samples
-from .activity import RATE
 from .metrics import Metric, Score, safety
 from .pair_set import Pair, sample
 from .peers import Enhance

@@ -10,7 +10,7 @@ from importlib import metadata
 from ..denoiser import OnnxDenoiser
 from ..errors import ModelError
 from ..model_file import load_model
-from .frame_filter import FrameFilter, Process
+from .framewise import FramewiseSystem, Process
 from .peers import PEERS, Enhance
 
 
@@ -47,4 +47,4 @@ def load_system(name: str) -> System:
         if denoiser.fault is not None:  # or it would be scored for what it passed through
             raise ModelError(denoiser.fault)
 
-    return System(model.name, model.sha256, FrameFilter(model.spec.hop, start, model.spec.sample_rate))
+    return System(model.name, model.sha256, FramewiseSystem(model.spec.hop, start, model.spec.sample_rate))

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layer import Layer, StreamingLayer, folded, mix_channels, normalise
+from .conv_layer import Layer, StreamingLayer, folded, mix_channels, normalise
 from .leaky_memory import leaky_memory, news_as_change
 from .mask import (
     AMPLITUDE_FLOOR,

@@ -10,13 +10,13 @@ from pathlib import Path
 import soundfile as sf
 import torch
 
+from ..corpus.band_spectra import SPEC
+from ..corpus.mixer import Mixer, Recipe
+from ..corpus.pool import Pool, audio_files, build_pool, read_mono
 from ..errors import AudioFileError, ModelError
 from ..stft import Samples
-from .bands import SPEC
 from .export import Export, export
-from .fit import Fit, FitConfig, read_checkpoint
-from .mixture import Mixer, Recipe
-from .pool import Pool, audio_files, build_pool, read_mono
+from .trainer import Fit, FitConfig, read_checkpoint
 
 SHORTEST_NOISE_SECONDS = 20.0
 SPEECH_FILES = 240

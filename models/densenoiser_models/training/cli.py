@@ -131,7 +131,7 @@ _CONFIG_HELP = {
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    from .fit import FitConfig  # noqa: PLC0415  (torch takes a second to load; the other commands do without)
+    from .trainer import FitConfig  # noqa: PLC0415  (torch takes a second to load; the other commands do without)
 
     for field in fields(FitConfig):
         if field.name in _CONFIG_HELP:
@@ -151,7 +151,7 @@ def _progress() -> Progress:
 
 
 def _pool(options: argparse.Namespace) -> int:
-    from .pool import build_pool  # noqa: PLC0415
+    from ..corpus.pool import build_pool  # noqa: PLC0415
 
     with _progress() as progress:
         task = progress.add_task("pool", total=None)
@@ -166,7 +166,7 @@ def _pool(options: argparse.Namespace) -> int:
 
 
 def _mix(options: argparse.Namespace) -> int:
-    from .mix import PairPlan, Sources, write_pairs  # noqa: PLC0415
+    from ..evaluation.pair_maker import PairPlan, Sources, write_pairs  # noqa: PLC0415
 
     plan = PairPlan(options.pairs, options.seconds, tuple(options.snr), tuple(options.level), seed=options.seed)
     speech, noise = Sources(options.speech), Sources(options.noise)
@@ -180,7 +180,7 @@ def _mix(options: argparse.Namespace) -> int:
 
 
 def _teach(options: argparse.Namespace) -> int:
-    from .taught import LESSON_SECONDS, write_lessons  # noqa: PLC0415
+    from .lessons import LESSON_SECONDS, write_lessons  # noqa: PLC0415
 
     lessons = max(1, round(options.hours * 3600 / LESSON_SECONDS))
     with _progress() as progress:
@@ -192,8 +192,8 @@ def _teach(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from .fit import FitConfig  # noqa: PLC0415
-    from .run import fit  # noqa: PLC0415
+    from .progress import fit  # noqa: PLC0415
+    from .trainer import FitConfig  # noqa: PLC0415
 
     config = FitConfig(**{field.name: getattr(options, field.name) for field in fields(FitConfig)})
     fit(config, options.out, options.hours * 3600)

@@ -23,12 +23,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..corpus.band_spectra import SPEC, analyse, full_spectra
+from ..corpus.machine_noise import machine_noise
 from ..errors import ModelError
 from ..model_file import MASK_OUTPUT, SIDECAR_FORMAT, SPECTRUM_INPUT
 from ..networks import build_network
-from .bands import SPEC, analyse, full_spectra
-from .fit import read_checkpoint
-from .machine_noise import machine_noise
+from .trainer import read_checkpoint
 
 OPSET = 17
 TOLERANCE = 1e-4

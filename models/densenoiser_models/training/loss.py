@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..corpus.band_spectra import BIN_HZ, SPEC
+from ..corpus.mixer import Batch
 from ..networks.mask import COMPRESSION, LOW_BINS
 from ..stft import synthesis_window
-from .bands import BIN_HZ, SPEC
-from .mixture import Batch
 
 DECIMATION = 3
 """Bins up to 8 kHz are those of a transform a third as long, at 16 kHz."""

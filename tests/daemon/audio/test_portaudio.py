@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import soundfile
 from tests.daemon.conftest import hears_sound
-from tests.daemon.tiny_model import write_tiny_model
-from tests.daemon.waiting import wait_until
+from tests.support.tiny_model import write_tiny_model
+from tests.support.waiting import wait_until
 
-from densenoiser_daemon.demo import load_recording
-from densenoiser_daemon.measure import RATE, Client, delays
-from densenoiser_daemon.private_server import MICROPHONE_NAME, PrivateServer, feed_of
+from densenoiser_daemon.measurement.demo import load_recording
+from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer, feed_of
+from densenoiser_daemon.measurement.recorder import RATE, Recorder, delays
 
 CABLE = "cable"
 ALSA_CONFIGURATION = f"""
@@ -86,7 +86,7 @@ def test_an_application_on_the_cable_hears_the_filtered_microphone_at_a_steady_d
     system: PrivateServer, daemon: StartDaemon, tmp_path: Path
 ) -> None:
     process = daemon("--model", str(write_tiny_model(tmp_path, gain=0.1)))
-    microphone, heard = Client(system, MICROPHONE_NAME), Client(system, f"{CABLE}.monitor")
+    microphone, heard = Recorder(system, MICROPHONE_NAME), Recorder(system, f"{CABLE}.monitor")
     wait_until(lambda: hears_sound(heard), 10, "the application hears the microphone")
     time.sleep(9.0)
     before, after = microphone.stop(), heard.stop()
@@ -125,7 +125,7 @@ def test_a_device_that_goes_away_is_announced_and_taken_again(
     system: PrivateServer, daemon: StartDaemon, log: Path, kind: str, said: str
 ) -> None:
     process = daemon("--strength", "0")
-    heard = Client(system, f"{CABLE}.monitor")
+    heard = Recorder(system, f"{CABLE}.monitor")
     wait_until(lambda: hears_sound(heard), 10, "the application hears the microphone")
     kill(system, kind)
     wait_until(lambda: said in log.read_text(), 10, "it is announced")

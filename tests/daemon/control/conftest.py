@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from tests.daemon.conftest import StartDaemon
 
-from densenoiser_daemon.audio.api import Microphone
-from densenoiser_daemon.control.cli import main
+from densenoiser_daemon.audio.backend import Microphone
+from densenoiser_daemon.command.cli import main
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.demo import start_daemon
-from densenoiser_daemon.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer
-from densenoiser_daemon.settings import Settings
-from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.measurement.demo import start_daemon
+from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer
+from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Levels, State, Status
 from densenoiser_models.frame import FrameSpec
 

@@ -13,12 +13,12 @@ import pytest
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
-from tests.daemon.control.questions import OWN, ask, calling, send, setting
+from tests.support.dbus_calls import OWN, ask, calling, send, setting
 
-from densenoiser_daemon.control.bus import BUS_NAME, INTERFACE, OBJECT_PATH
-from densenoiser_daemon.control.client import DaemonClient
+from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH
+from densenoiser_daemon.command.daemon_client import DaemonClient
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.settings.file import SettingsFile
 
 
 def unread(client: MessageBus) -> int:

@@ -19,15 +19,15 @@ import pytest
 from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
 from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
-from tests.daemon.control.questions import OWN, ask, calling, send, setting
 from tests.models.conftest import sidecar, tiny_graph
+from tests.support.dbus_calls import OWN, ask, calling, send, setting
 
-from densenoiser_daemon.control.bus import BUS_NAME, INTERFACE, OBJECT_PATH
-from densenoiser_daemon.control.client import DaemonClient, Properties
+from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH
+from densenoiser_daemon.command.daemon_client import DaemonClient, Properties
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError, SettingsError, UnusableModelError
-from densenoiser_daemon.settings import Settings
-from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Counters, Levels, State
 from densenoiser_models.frame import FrameSpec
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.control.conftest import RecordedControls, eventually, session_bus
-from tests.daemon.control.questions import ask
+from tests.support.dbus_calls import ask
 
-from densenoiser_daemon.control.client import DaemonClient
+from densenoiser_daemon.command.daemon_client import DaemonClient
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.settings_file import SettingsFile
+from densenoiser_daemon.settings.file import SettingsFile
 
 
 @pytest.mark.parametrize("address", ["", "unix:path=/nowhere/bus", "nonsense", "tcp:host=127.0.0.1,port=1"])

@@ -1,0 +1,63 @@
+"""Which microphone a name means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from ..errors import DeviceError
+from ..i18n import _
+from .backend import Microphone
+
+AUTO = "auto"
+
+
+def choose(wanted: str, microphones: Sequence[Microphone], remembered: str | None = None) -> Microphone | None:
+    """The microphone to take now for the setting ``wanted``, or None while there is none at all.
+
+    A chosen one that is away is stood in for by the default, then by the one last used, then by the first.
+    """
+    by_name = {m.name: m for m in microphones}
+    if wanted in by_name:
+        return by_name[wanted]
+    default = next((m for m in microphones if m.is_default), None)
+    return default or by_name.get(remembered or "") or next(iter(microphones), None)
+
+
+def resolve(text: str, microphones: Sequence[Microphone]) -> str:
+    """The source name that a person meant: "auto", an index, a name, a description, or a unique part of one.
+
+    DeviceError that names the nearest ones otherwise.
+    """
+    if text == AUTO:
+        return AUTO
+    for exact in (
+        [m for m in microphones if text == m.name],
+        [m for m in microphones if text == str(m.index)],
+        [m for m in microphones if text.casefold() == m.description.casefold()],
+    ):
+        if exact:
+            return exact[0].name
+    partial = [
+        m for m in microphones if text.casefold() in m.name.casefold() or text.casefold() in m.description.casefold()
+    ]
+    if len(partial) == 1:
+        return partial[0].name
+    if not microphones:
+        sentence = _("no microphone {wanted!r}: the sound server has no microphone at all; plug one in")
+        raise DeviceError(sentence.format(wanted=text))
+    if partial:
+        sentence = _("{wanted!r} fits several microphones: {names}; name one of them")
+        raise DeviceError(sentence.format(wanted=text, names=_names(partial)))
+    candidates = {label.casefold(): m for m in microphones for label in (m.name, m.description)}
+    near = [candidates[label] for label in difflib.get_close_matches(text.casefold(), candidates, n=3, cutoff=0.4)]
+    listed = _names(dict.fromkeys(near)) if near else _names(microphones)
+    if near:
+        sentence = _("no microphone {wanted!r}; the nearest are: {names} (densenoised --list-devices shows them)")
+    else:
+        sentence = _("no microphone {wanted!r}; there are: {names} (densenoised --list-devices shows them)")
+    raise DeviceError(sentence.format(wanted=text, names=listed))
+
+
+def _names(microphones: Sequence[Microphone] | dict[Microphone, None]) -> str:
+    return ", ".join(f"{m.name} ({m.description})" for m in microphones)

@@ -1,0 +1,1 @@
+"""PulseAudio and PipeWire: streams, the virtual microphone, and who listens to it."""

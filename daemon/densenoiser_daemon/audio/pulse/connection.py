@@ -1,0 +1,71 @@
+"""A connection to the sound server that does not wait for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pulsectl
+from pulsectl import _pulsectl
+
+from ...errors import BackendError
+from ...i18n import _
+from .streams import MainLoop
+
+ANSWER_SECONDS = 1.0
+"""pipewire-pulse 0.3.65 at times never answers who unloads a module while WirePlumber starts; another connection works."""
+
+
+class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
+    """pulsectl's, but BackendError instead of a worker that hangs. After one, close it."""
+
+    _unanswered: list[Any]
+    _deadline: float | None = None
+
+    def reach(self, patience: float) -> None:
+        """``connect`` within ``patience`` s. pulsectl's own timeout is always waited for to its end."""
+        self._deadline = time.monotonic() + patience
+        self.connect()
+        self._deadline = None
+
+    def _pulse_iterate(self, block: bool = True) -> None:
+        if self._deadline is None:
+            super()._pulse_iterate(block)
+        elif MainLoop(self).turn(max(0.0, self._deadline - time.monotonic())) <= 0:
+            raise _no_answer()
+
+    @contextmanager
+    def _pulse_op_cb(self, raw: bool = False) -> Iterator[Callable[..., Any]]:
+        """In place of pulsectl's own: what is asked inside the block is answered at its end."""
+        action = next(self._action_ids)
+        answers = self._actions
+        answers[action] = None
+
+        def note(success: object = True) -> None:
+            if action in answers:
+                answers[action] = bool(success)
+
+        callback: Any = note if raw else _pulsectl.PA_CONTEXT_SUCCESS_CB_T(lambda context, success, data: note(success))
+        # libpulse may call it as long as the connection lives.
+        self._unanswered = [*getattr(self, "_unanswered", []), callback]
+        try:
+            yield callback
+            loop, deadline = MainLoop(self), time.monotonic() + ANSWER_SECONDS
+            while self.connected and answers[action] is None:
+                left = deadline - time.monotonic()
+                if left <= 0.0:
+                    raise _no_answer()
+                loop.iterate(left)
+            self._unanswered.remove(callback)
+            if not answers[action]:
+                raise pulsectl.PulseOperationFailed(action)
+        finally:
+            del answers[action]
+
+
+def _no_answer() -> BackendError:
+    return BackendError(
+        _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=_("no answer"))
+    )

@@ -1,0 +1,164 @@
+"""The virtual microphone: a null sink that the daemon plays into, and a remapped source that applications record from.
+
+One way for PulseAudio and PipeWire alike. When the daemon dies both stay, and applications hear silence rather than
+the physical microphone; the next start adopts them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pulsectl
+
+from ...errors import BackendError
+from ...i18n import _
+
+log = logging.getLogger(__name__)
+
+SINK_NAME = "densenoiser_sink"
+SOURCE_NAME = "densenoiser_mic"
+DESCRIPTION = "DenseNoiser Mic"
+_SINK_DESCRIPTION = "DenseNoiser internal"
+_NOWHERE_NAME = "densenoiser_nowhere"
+_NOWHERE_DESCRIPTION = "Dummy Output"
+
+_SINK_MODULE = "module-null-sink"
+_SOURCE_MODULE = "module-remap-source"
+_UNLINKED = 2**32 - 1
+_SETTLING_SECONDS = 0.2
+"""Until the session manager knows a new pair: some 30 ms. Without it, who listened to the old one would find no other."""
+
+_APPEARING_SECONDS = 2.0
+"""PipeWire, when busy, has loaded a module some milliseconds before it lists what the module made."""
+
+
+def _sink_arguments(rate: int) -> str:
+    # norewinds: without it an idle PulseAudio null sink holds an application's first audio back by 0.6 s and more.
+    # This way of quoting is the only one that both PulseAudio and every PipeWire understand.
+    return (
+        f"sink_name={SINK_NAME} rate={rate} channels=1 channel_map=mono norewinds=1 "
+        f'sink_properties=\'device.description="{_SINK_DESCRIPTION}" device.class="filter"\''
+    )
+
+
+_MONO = "channels=1 channel_map=mono master_channel_map=mono remix=no"
+_STEREO = "channels=2 channel_map=front-left,front-right"
+"""The same in both channels; see ``VirtualMicrophone.renew``."""
+
+
+def _source_arguments(layout: str = _MONO) -> str:
+    return (
+        f"source_name={SOURCE_NAME} master={SINK_NAME}.monitor {layout} "
+        f'source_properties=\'device.description="{DESCRIPTION}" device.icon_name="audio-input-microphone"\''
+    )
+
+
+class VirtualMicrophone:
+    """The pair of modules on one server. The server is the truth: modules are found by name and argument, not remembered."""
+
+    def __init__(self, pulse: pulsectl.Pulse, rate: int) -> None:
+        """Make the pair exist, adopting a complete one that a crash left. BackendError if the server refuses."""
+        self._pulse = pulse
+        self._rate = rate
+        self.adopted = self._is_complete()
+        if self.adopted:
+            log.info("taking over the virtual microphone that an earlier run left")
+            return
+        self.remove()
+        self._make()
+
+    def source_index(self) -> int | None:
+        """The server's index of the source that applications record from, or None if somebody removed it."""
+        try:
+            return int(self._pulse.get_source_by_name(SOURCE_NAME).index)
+        except pulsectl.PulseIndexError:
+            return None
+
+    def is_cut_off(self) -> bool:
+        """The source has lost its link to the sink, as when PipeWire's session manager died, which makes all links."""
+        owners = self._modules(SOURCE_NAME, _SOURCE_MODULE)
+        return any(o.owner_module in owners and o.source == _UNLINKED for o in self._pulse.source_output_list())
+
+    def renew(self, with_another_layout: bool = False, is_watched: bool = True) -> None:
+        """Make the pair anew, and only then remove the old one. BackendError if the server refuses.
+
+        ``is_watched``: a session manager runs, and is given time to take note of the new pair first.
+
+        WirePlumber up to 0.4.15 waits for ever for a node to take on a format that it has already from an earlier
+        WirePlumber. As long as there is such a sink or source, it links nothing for anybody: the old pair must go. An
+        application's stream that has lived through it is linked only if that changes its format: hence another layout of
+        the channels, which sounds the same. Were there no pair for a moment, applications would be moved to the physical
+        microphone.
+        """
+        sources = self._modules(SOURCE_NAME, _SOURCE_MODULE)
+        is_stereo = any(m.index in sources and _STEREO in (m.argument or "") for m in self._pulse.module_list())
+        old = sources + self._modules(SINK_NAME, _SINK_MODULE)
+        self._make(_STEREO if is_stereo != with_another_layout else _MONO)
+        if is_watched:
+            time.sleep(_SETTLING_SECONDS)
+        self._unload(old)
+
+    def turn_away(self, own: int) -> None:
+        """Move every stream but ``own`` (an index) off the sink.
+
+        A server without loudspeakers puts players on whatever sink there is: their music would be heard as the user's
+        voice. They go to another sink, or to one that leads nowhere.
+        """
+        sink = self._pulse.get_sink_by_name(SINK_NAME).index
+        strangers = [i for i in self._pulse.sink_input_list() if i.sink == sink and i.index != own]
+        if not strangers:
+            return
+        default = self._pulse.server_info().default_sink_name
+        others = [s for s in self._pulse.sink_list() if s.index != sink]
+        elsewhere = [s.index for s in sorted(others, key=lambda s: s.name != default)]
+        if not elsewhere:
+            arguments = f"sink_name={_NOWHERE_NAME} sink_properties='device.description=\"{_NOWHERE_DESCRIPTION}\"'"
+            self._pulse.module_load(_SINK_MODULE, arguments)
+            elsewhere = [self._pulse.get_sink_by_name(_NOWHERE_NAME).index]
+        for stranger in strangers:
+            log.info("moving %r, which was played into the virtual microphone, to another output", stranger.name)
+            try:
+                self._pulse.sink_input_move(stranger.index, elsewhere[0])
+            except pulsectl.PulseError as error:  # it may have ended meanwhile
+                log.warning("cannot move %r: %s", stranger.name, error)
+
+    def remove(self) -> None:
+        """Unload all that is ours, the source first."""
+        modules = (SOURCE_NAME, _SOURCE_MODULE), (SINK_NAME, _SINK_MODULE), (_NOWHERE_NAME, _SINK_MODULE)
+        self._unload([index for name, kind in modules for index in self._modules(name, kind)])
+
+    def _make(self, layout: str = _MONO) -> None:
+        try:
+            self._pulse.module_load(_SINK_MODULE, _sink_arguments(self._rate))
+            self._pulse.module_load(_SOURCE_MODULE, _source_arguments(layout))
+            self._await_source()
+        except pulsectl.PulseError as error:
+            self.remove()
+            raise BackendError(
+                _("the sound server refused the virtual microphone: {error}").format(error=error)
+            ) from error
+
+    def _await_source(self) -> None:
+        """Return when the source is listed; after too long, with a warning: the monitor repairs what never appears."""
+        end = time.monotonic() + _APPEARING_SECONDS
+        while self.source_index() is None:
+            if time.monotonic() > end:
+                log.warning("the sound server has not listed the virtual microphone for %g s", _APPEARING_SECONDS)
+                return
+            time.sleep(0.01)
+
+    def _unload(self, modules: list[int]) -> None:
+        for module in modules:
+            try:
+                self._pulse.module_unload(module)
+            except pulsectl.PulseError as error:
+                log.warning("cannot unload module %d of the virtual microphone: %s", module, error)
+
+    def _is_complete(self) -> bool:
+        pairs = len(self._modules(SINK_NAME, _SINK_MODULE)), len(self._modules(SOURCE_NAME, _SOURCE_MODULE))
+        return pairs == (1, 1) and self.source_index() is not None
+
+    def _modules(self, name: str, kind: str) -> list[int]:
+        own = {f"sink_name={name}", f"source_name={name}"}
+        return [m.index for m in self._pulse.module_list() if m.name == kind and own & set((m.argument or "").split())]

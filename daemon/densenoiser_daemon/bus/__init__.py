@@ -1,0 +1,1 @@
+"""The session bus: what the daemon's service and the command line share."""

@@ -1,0 +1,162 @@
+"""The ``densenoiser`` command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from densenoiser_models import __version__
+from densenoiser_models.strength import parse_strength
+
+from ..errors import DensenoiserError, UsageError
+from ..i18n import _
+
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args = build_parser(wanted=next((word for word in words if not word.startswith("-")), "")).parse_args(words)
+        if args.command in modules():
+            return int(importlib.import_module(modules()[args.command][0]).run(args))
+        import asyncio  # noqa: PLC0415  (a third of the way to D-Bus, which the others need not go)
+
+        return asyncio.run(_ask_daemon(args))
+    except DensenoiserError as error:
+        sys.stderr.write(f"densenoiser: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0 if "monitor" in words else EXIT_INTERRUPTED
+    except BrokenPipeError:  # as in: densenoiser status --watch | head
+        # What is still buffered has nowhere to go: without this, the interpreter's last flush would fail with status 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def modules() -> dict[str, tuple[str, str]]:
+    """Commands that need no daemon: name to module (with ``add_arguments`` and ``run``) and help."""
+    return {
+        "enhance": ("densenoiser_models.files.enhance", _("remove noise from audio files")),
+        "bench": ("densenoiser_models.evaluation.frame_cost", _("time the filter on this machine")),
+        "evaluate": ("densenoiser_models.evaluation.cli", _("compare systems by quality, speed and delay")),
+        "soak": (
+            "densenoiser_daemon.measurement.soak",
+            _("measure delay, dropouts, CPU and memory on a private sound server"),
+        ),
+        "doctor": (
+            "densenoiser_daemon.command.doctor.doctor",
+            _("find out what is wrong, and mend what can be mended"),
+        ),
+        "install-user": (
+            "densenoiser_daemon.command.install.install_user",
+            _("put service, menu entry and icons in place"),
+        ),
+        "uninstall-user": ("densenoiser_daemon.command.install.uninstall_user", _("take them away again")),
+    }
+
+
+def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """The command line, from which the man page and the completions are made too.
+
+    ``wanted`` is the command that will run: of those in ``modules`` only its module is loaded, or all for None.
+    """
+    parser = argparse.ArgumentParser(
+        prog="densenoiser",
+        description=_("Control DenseNoiser, the noise filter for the microphone."),
+        epilog=_(
+            "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 no sound server, 4 unknown microphone, 5 unusable model, "
+            "6 faulty settings, 7 densenoised is not running, 130 interrupted."
+        ),
+    )
+    about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help=about_version)
+    subcommands = parser.add_subparsers(title=_("commands"), dest="command", metavar=_("COMMAND"), required=True)
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        return subcommands.add_parser(name, help=help, description=f"{help[:1].upper()}{help[1:]}.")
+
+    status = command("status", _("show what the daemon does"))
+    status.add_argument("--json", action="store_true", help=_("as JSON; with --watch, one object a line"))
+    status.add_argument("--watch", action="store_true", help=_("go on, with a line whenever something changes"))
+    command("on", _("remove noise"))
+    command("off", _("pass the microphone through unchanged"))
+    command("toggle", _("switch noise removal on or off"))
+    command("mute", _("let applications hear silence"))
+    command("unmute", _("let applications hear again"))
+    strength = command("strength", _("show or set how much noise may be removed"))
+    strength.add_argument(
+        "strength_db", nargs="?", type=_strength, metavar="DB", help=_('a number of dB from 0 (nothing) up, or "full"')
+    )
+    whose = strength.add_mutually_exclusive_group()
+    whose.add_argument("--own", action="store_true", help=_("for the microphone in use alone"))
+    whose.add_argument(
+        "--shared", action="store_true", help=_("let the microphone in use share the common strength again")
+    )
+    mic = command("mic", _("show or choose the microphone"))
+    mic.add_argument(
+        "name", nargs="?", metavar="NAME", help=_('its name, description, number or a part of one; or "auto"')
+    )
+    model = command("model", _("show or choose the model"))
+    model.add_argument("name", nargs="?", metavar="NAME", help=_("a model's name or .onnx file"))
+    for name, help in (("mics", _("list the microphones")), ("models", _("list the models"))):
+        command(name, help).add_argument("--json", action="store_true", help=_("as JSON"))
+    command("monitor", _("show live meters before and after the filter"))
+    for name, (module, help) in modules().items():
+        _add_module(command(name, help), name, module, wanted)
+    command("quit", _("end the daemon"))
+    return parser
+
+
+def _add_module(parser: argparse.ArgumentParser, name: str, module: str, wanted: str | None) -> None:
+    if wanted not in (None, name):
+        return
+    try:
+        importlib.import_module(module).add_arguments(parser)
+    except ModuleNotFoundError as error:
+        if wanted is None:
+            return
+        raise UsageError(
+            _("{command} needs the Python package {package}; install it with: pip install 'densenoiser[eval]'").format(
+                command=name, package=error.name
+            )
+        ) from error
+
+
+def _strength(text: str) -> float:
+    try:
+        return parse_strength(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+async def _ask_daemon(args: argparse.Namespace) -> int:
+    from . import daemon_commands  # noqa: PLC0415  (the others need no D-Bus)
+    from .daemon_client import DaemonClient  # noqa: PLC0415
+
+    asks: dict[str, daemon_commands.Command] = {
+        "status": daemon_commands.status,
+        "on": daemon_commands.enable,
+        "off": daemon_commands.enable,
+        "toggle": daemon_commands.toggle,
+        "mute": daemon_commands.mute,
+        "unmute": daemon_commands.mute,
+        "strength": daemon_commands.strength,
+        "mic": daemon_commands.mic,
+        "mics": daemon_commands.mics,
+        "model": daemon_commands.model,
+        "models": daemon_commands.models,
+        "monitor": daemon_commands.monitor,
+        "quit": daemon_commands.end,
+    }
+    async with DaemonClient() as client:
+        await asks[args.command](client, args)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

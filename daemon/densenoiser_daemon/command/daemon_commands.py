@@ -1,0 +1,152 @@
+"""What each command of ``densenoiser`` asks of the daemon. Each prints its result and raises DensenoiserError."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from ..i18n import _
+from ..settings.settings import AUTO
+from . import status_text
+from .daemon_client import DaemonClient, Properties
+
+Command = Callable[[DaemonClient, argparse.Namespace], Awaitable[None]]
+
+
+async def status(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Once, or on every change."""
+    if not args.watch:
+        values = await client.properties()
+        say(json.dumps(status_text.for_json(values), ensure_ascii=False, indent=2) if args.json else _block(values))
+        return
+    last = ""
+    async for values in client.changes():
+        now = json.dumps(status_text.for_json(values), ensure_ascii=False) if args.json else _sentence(values)
+        if now != last:
+            say(now if args.json else f"{time.strftime('%H:%M:%S')}  {now}")
+        last = now
+
+
+async def enable(client: DaemonClient, args: argparse.Namespace) -> None:
+    """``on`` and ``off``."""
+    await client.set("Enabled", "b", args.command == "on")
+    _say_enabled(args.command == "on")
+
+
+async def toggle(client: DaemonClient, args: argparse.Namespace) -> None:
+    """The other way."""
+    _say_enabled(await client.call("Toggle"))
+
+
+async def mute(client: DaemonClient, args: argparse.Namespace) -> None:
+    """``mute`` and ``unmute``."""
+    muted = args.command == "mute"
+    await client.call("Mute", "b", muted)
+    say(_("The microphone is muted.") if muted else _("The microphone is not muted."))
+
+
+async def strength(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Show or set it, for all microphones or for the one in use."""
+    if args.shared:
+        await client.call("ForgetMicrophoneStrength", "s", "")
+    if args.strength_db is not None and args.own:
+        await client.call("SetMicrophoneStrength", "sd", "", args.strength_db)
+    elif args.strength_db is not None:
+        await client.call("SetStrength", "d", args.strength_db)
+    say(status_text.strength((await client.properties())["Strength"]))
+
+
+async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Show or choose the microphone."""
+    if args.name is not None:
+        await client.call("SetMicrophone", "s", args.name)
+    choice = (await client.properties())["Microphone"]
+    microphones = {name: description for name, description, *_rest in await client.call("ListMicrophones")}
+    if choice == AUTO:
+        say(_("automatic: the sound server's default"))
+    else:
+        say(f"{choice} ({microphones.get(choice, _('not connected'))})")
+
+
+async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
+    """List the microphones."""
+    values = await client.properties()
+    rows = await client.call("ListMicrophones")
+    if args.json:
+        keys = ("name", "description", "sample_rate", "is_default", "is_chosen")
+        _say_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    used = values["ActiveMicrophone"]
+    _say_table(
+        [("*" if name == used else "", name, description, f"{rate} Hz") for name, description, rate, *_rest in rows]
+    )
+    if not rows:
+        say(_("There is no microphone; plug one in."))
+
+
+async def model(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Show or choose the model."""
+    if args.name is not None:
+        await client.call("SetModel", "s", args.name)
+    say((await client.properties())["Model"])
+
+
+async def models(client: DaemonClient, args: argparse.Namespace) -> None:
+    """List the models."""
+    rows = await client.call("ListModels")
+    if args.json:
+        _say_json([{"name": name, "is_chosen": chosen} for name, chosen in rows])
+        return
+    _say_table([("*" if chosen else "", name) for name, chosen in rows])
+    if not rows:
+        say(_("No model is installed."))
+
+
+async def monitor(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Live meters."""
+    from .monitor import monitor as draw  # noqa: PLC0415  (rich takes 100 ms to load)
+
+    await draw(client)
+
+
+async def end(client: DaemonClient, args: argparse.Namespace) -> None:
+    """``quit``."""
+    await client.call("Quit")
+
+
+def say(text: str) -> None:
+    """To standard output, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _say_json(value: object) -> None:
+    say(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _say_enabled(is_on: bool) -> None:
+    say(_("Noise removal is on.") if is_on else _("Noise removal is off."))
+
+
+def _say_table(rows: Iterable[Sequence[str]]) -> None:
+    say_rows = list(rows)
+    if not say_rows:
+        return
+    widths = [max(map(len, column)) for column in zip(*say_rows, strict=True)]
+    for row in say_rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _block(values: Properties) -> str:
+    lines = status_text.lines(values)
+    width = max(len(label) for label, _text in lines)
+    return "\n".join(f"{label.ljust(width)}  {text}" for label, text in lines)
+
+
+def _sentence(values: Properties) -> str:
+    return (
+        f"{status_text.headline(values)}; {status_text.microphone(values)}; {status_text.strength(values['Strength'])}"
+    )

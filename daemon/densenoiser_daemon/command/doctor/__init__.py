@@ -1,0 +1,1 @@
+"""densenoiser doctor: finds what is wrong, and mends what can be mended."""

@@ -1,0 +1,126 @@
+"""``densenoiser doctor``: finds out what is wrong, says what to do, and mends what can be mended."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+import pulsectl
+from pulsectl._pulsectl import LibPulse
+
+from ...i18n import _, ngettext
+from ...settings.file import SettingsFile
+from ...system.instance_lock import lock_path
+from . import system_checks
+from .finding import Finding, Verdict
+from .server_checks import check_sound
+
+_SIGNS = {Verdict.GOOD: ("✓", "32"), Verdict.ADVICE: ("!", "33"), Verdict.FAULT: ("✗", "31")}
+_PULSE_ERRORS = (pulsectl.PulseError, LibPulse.CallError)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--fix", action="store_true", help=_("mend what is safe to mend, and say what was done"))
+    parser.add_argument("--json", action="store_true", help=_("as JSON"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if nothing is at fault (any more), 1 otherwise."""
+    report: list[dict[str, str]] = []
+    faults = 0
+    for finding in examine():
+        mended = _mend(finding) if args.fix and finding.mend is not None else ""
+        faults += finding.verdict is Verdict.FAULT and not mended
+        report.append(
+            {
+                "check": finding.check,
+                "verdict": finding.verdict,
+                "text": finding.text,
+                "remedy": finding.remedy,
+                "mended": mended,
+            }
+        )
+        if not args.json:
+            sys.stdout.write(_describe(finding, mended, sys.stdout))
+            sys.stdout.flush()
+    if args.json:
+        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+    elif faults:
+        sys.stdout.write(ngettext("{n} fault.", "{n} faults.", faults).format(n=faults) + "\n")
+    else:
+        sys.stdout.write(_("No fault was found.") + "\n" if not args.fix else _("No fault is left.") + "\n")
+    return 1 if faults else 0
+
+
+def examine() -> Iterator[Finding]:
+    """All checks, one after the other."""
+    values, process = asyncio.run(system_checks.daemon_properties())
+    is_locked = process != 0 or _is_locked()
+    store = SettingsFile()
+    chosen = store.load()
+    yield from system_checks.daemon(values, is_locked)
+    yield from _sound(is_locked, values["Microphone"] if values else chosen.microphone)
+    yield from system_checks.settings(store)
+    yield from system_checks.models(chosen)
+    yield from system_checks.providers(chosen)
+    yield from system_checks.realtime(process)
+    yield from system_checks.tray()
+    yield from system_checks.autostart()
+
+
+def _sound(is_running: bool, choice: str) -> Iterable[Finding]:
+    try:
+        with pulsectl.Pulse("densenoiser-doctor") as pulse:
+            yield from check_sound(pulse, is_running, choice)
+    except _PULSE_ERRORS as error:
+        yield Finding(
+            "server",
+            Verdict.FAULT,
+            _("no sound server answers: {error}").format(error=error),
+            _(
+                "start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"
+            ),
+        )
+
+
+def _mend(finding: Finding) -> str:
+    """What was done, or "" if it could not be."""
+    assert finding.mend is not None
+    try:
+        return finding.mend()
+    except (*_PULSE_ERRORS, OSError) as error:
+        sys.stderr.write(_("could not mend {check}: {error}").format(check=finding.check, error=error) + "\n")
+        return ""
+
+
+def _describe(finding: Finding, mended: str, out: TextIO) -> str:
+    lines = [f"{_sign(finding.verdict, out)} {finding.text}"]
+    if mended:
+        lines.append(f"  {_sign(Verdict.GOOD, out)} {mended}")
+    elif finding.remedy:
+        lines.append(f"  → {finding.remedy}")
+    return "\n".join(lines) + "\n"
+
+
+def _sign(verdict: Verdict, out: TextIO) -> str:
+    sign, colour = _SIGNS[verdict]
+    return f"\033[{colour}m{sign}\033[0m" if out.isatty() and not os.environ.get("NO_COLOR") else sign
+
+
+def _is_locked() -> bool:
+    """Whether a daemon holds its lock, bus or no bus."""
+    try:
+        with lock_path().open(encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

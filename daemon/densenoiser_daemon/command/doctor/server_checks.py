@@ -1,0 +1,164 @@
+"""The doctor's look at the sound server. Each check asks the server and yields findings; none changes anything."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import pulsectl
+
+from ...audio.pulse.listeners import listeners
+from ...audio.pulse.virtual_microphone import DESCRIPTION, SINK_NAME, SOURCE_NAME
+from ...i18n import _
+from .finding import Finding, Verdict
+from .microphone_checks import LOW_VOLUME, NO_MONITOR, check_microphone, real_sources
+
+
+def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str) -> Iterator[Finding]:
+    """Everything, in the order of a frame's way. ``choice`` is the microphone of the settings."""
+    yield server(pulse)
+    if is_running:
+        yield from virtual_source(pulse)
+    yield from leftovers(pulse, is_running)
+    yield from check_microphone(pulse, choice)
+    yield from default_source(pulse)
+    yield from bystanders(pulse)
+
+
+def server(pulse: pulsectl.Pulse) -> Finding:
+    """Kind and version."""
+    info = pulse.server_info()
+    text = _("the sound server is {name} {version}").format(name=info.server_name, version=info.server_version)
+    return Finding("server", Verdict.GOOD, text)
+
+
+def virtual_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
+    """There is one, and nobody turned it down."""
+    source = _source(pulse, SOURCE_NAME)
+    if source is None:
+        yield Finding(
+            "virtual-source",
+            Verdict.FAULT,
+            _('densenoised runs, but "{name}" is not among the microphones').format(name=DESCRIPTION),
+            _("restart it: systemctl --user restart densenoised"),
+        )
+        return
+    sink = next((s for s in pulse.sink_list() if s.name == SINK_NAME), None)
+    turned_down = [x for x in (source, sink) if x is not None and (x.mute or x.volume.value_flat < LOW_VOLUME)]
+    if turned_down:
+        yield Finding(
+            "virtual-source",
+            Verdict.FAULT,
+            _('"{name}" is muted or turned down in the sound server, so applications hear nothing').format(
+                name=DESCRIPTION
+            ),
+            _("turn it up in the sound settings"),
+            functools.partial(_turn_up, pulse, turned_down),
+        )
+    else:
+        yield Finding("virtual-source", Verdict.GOOD, _('"{name}" is there and turned up').format(name=DESCRIPTION))
+
+
+def leftovers(pulse: pulsectl.Pulse, is_running: bool) -> Iterator[Finding]:
+    """Modules of a daemon that crashed, or a second set of them."""
+    modules = own_modules(pulse)
+    if not modules or (is_running and len(modules) <= 2):
+        return
+    if is_running:
+        text = _("the sound server has {count} modules of the virtual microphone instead of 2").format(
+            count=len(modules)
+        )
+        yield Finding("leftovers", Verdict.FAULT, text, _("end the daemon, then run: densenoiser doctor --fix"))
+    else:
+        yield Finding(
+            "leftovers",
+            Verdict.FAULT,
+            _('a densenoised that crashed left "{name}" behind; applications that use it hear silence').format(
+                name=DESCRIPTION
+            ),
+            _("start densenoised, which takes it over, or remove it with: densenoiser doctor --fix"),
+            functools.partial(_unload, pulse, modules),
+        )
+
+
+def default_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
+    """What applications get that do not choose."""
+    name = pulse.server_info().default_source_name
+    source = _source(pulse, name)
+    virtual = _source(pulse, SOURCE_NAME)
+    if source is not None and source.monitor_of_sink != NO_MONITOR:
+        better = virtual or next(iter(real_sources(pulse)), None)
+        yield Finding(
+            "default-source",
+            Verdict.FAULT,
+            _("the default microphone is {description}: what the speakers play").format(description=source.description),
+            _("choose a microphone as the default in the sound settings"),
+            functools.partial(_set_default, pulse, better) if better is not None else None,
+        )
+    elif virtual is not None and name != SOURCE_NAME:
+        yield Finding(
+            "default-source",
+            Verdict.ADVICE,
+            _("applications that do not choose take {name}, unfiltered").format(
+                name=source.description if source else name
+            ),
+            _('choose "{description}" in the application, or for all: pactl set-default-source {name}').format(
+                description=DESCRIPTION, name=SOURCE_NAME
+            ),
+        )
+
+
+def bystanders(pulse: pulsectl.Pulse) -> Iterator[Finding]:
+    """Applications that record a microphone past the filter."""
+    if _source(pulse, SOURCE_NAME) is None:
+        return
+    outputs = [
+        o for o in pulse.source_output_list() if not o.proplist.get("application.name", "").startswith("DenseNoiser")
+    ]
+    for source in real_sources(pulse):
+        past = [name for name in listeners(outputs, source.index) if name != "densenoised"]
+        if past:
+            yield Finding(
+                "bystanders",
+                Verdict.ADVICE,
+                _("{applications} records {source} unfiltered").format(
+                    applications=", ".join(past), source=source.description
+                ),
+                _('choose "{description}" as the microphone there').format(description=DESCRIPTION),
+            )
+
+
+def own_modules(pulse: pulsectl.Pulse) -> list[Any]:
+    """The server's modules that make up the virtual microphone, in the order to unload them."""
+    marks = ("module-remap-source", f"source_name={SOURCE_NAME}"), ("module-null-sink", f"sink_name={SINK_NAME}")
+    modules = pulse.module_list()
+    return list(
+        chain.from_iterable(
+            (m for m in modules if m.name == kind and argument in (m.argument or "").split())
+            for kind, argument in marks
+        )
+    )
+
+
+def _source(pulse: pulsectl.Pulse, name: str) -> Any:
+    return next((s for s in pulse.source_list() if s.name == name), None)
+
+
+def _turn_up(pulse: pulsectl.Pulse, devices: list[Any]) -> str:
+    for device in devices:
+        pulse.mute(device, False)
+        pulse.volume_set_all_chans(device, 1.0)
+    return _('turned "{name}" up').format(name=DESCRIPTION)
+
+
+def _unload(pulse: pulsectl.Pulse, modules: list[Any]) -> str:
+    for module in modules:
+        pulse.module_unload(module.index)
+    return _('removed what was left of "{name}"').format(name=DESCRIPTION)
+
+
+def _set_default(pulse: pulsectl.Pulse, source: Any) -> str:
+    pulse.source_default_set(source)
+    return _("made {description} the default microphone").format(description=source.description)

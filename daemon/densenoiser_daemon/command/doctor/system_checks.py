@@ -1,0 +1,252 @@
+"""The doctor's look at everything but sound: daemon, settings, models, ONNX Runtime, tray, start at login."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import resource
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from densenoiser_models import __version__
+from densenoiser_models.errors import ModelError
+from densenoiser_models.model_file import list_models, load_model
+from densenoiser_models.provider import available_providers
+
+from ...bus.session_bus import session_bus_address
+from ...errors import DensenoiserError
+from ...i18n import _
+from ...settings.file import SettingsFile
+from ...settings.settings import Settings
+from ...status import State
+from ..daemon_client import DaemonClient, Properties
+from .finding import Finding, Verdict
+
+UNIT = "densenoised.service"
+_RTKIT = "/usr/share/dbus-1/system-services/org.freedesktop.RealtimeKit1.service"
+_MISSED_SHARE = 0.001
+_CLIPPED_SHARE = 0.01
+
+
+async def daemon_properties() -> tuple[Properties | None, int]:
+    """What the running daemon says, and its process number; None and 0 if none answers."""
+    try:
+        async with DaemonClient() as client:
+            return await client.properties(), await client.process()
+    except DensenoiserError:
+        return None, 0
+
+
+def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
+    """It runs, answers, and does what it should. ``is_locked``: a process holds the daemon's lock."""
+    if session_bus_address() is None:
+        yield Finding(
+            "bus",
+            Verdict.ADVICE,
+            _("there is no session bus, so tray and commands cannot reach the daemon"),
+            _("log in to a desktop session, or start one with: dbus-run-session"),
+        )
+    if values is None:
+        if is_locked:
+            text, remedy = (
+                _("densenoised runs, but does not answer over D-Bus"),
+                _("systemctl --user restart densenoised"),
+            )
+            yield Finding("daemon", Verdict.FAULT, text, remedy)
+        else:
+            text, remedy = (
+                _("densenoised is not running"),
+                _("systemctl --user start densenoised (or run: densenoised)"),
+            )
+            yield Finding("daemon", Verdict.ADVICE, text, remedy)
+        return
+    if values["Version"] != __version__:
+        text = _("the running daemon is version {running}, installed is {installed}")
+        yield Finding(
+            "version",
+            Verdict.ADVICE,
+            text.format(running=values["Version"], installed=__version__),
+            _("restart it: systemctl --user restart densenoised"),
+        )
+    state = values["State"]
+    if state in (State.BYPASSED, State.WAITING_FOR_SERVER, State.WAITING_FOR_MICROPHONE):
+        text = _("densenoised is in trouble ({state}): {reason}").format(state=state, reason=values["Reason"])
+        yield Finding("daemon", Verdict.FAULT, text, _("see its log: journalctl --user -u densenoised"))
+    else:
+        yield Finding("daemon", Verdict.GOOD, _("densenoised runs ({state})").format(state=state))
+    if values["Muted"]:
+        yield Finding("daemon-muted", Verdict.ADVICE, _("DenseNoiser is muted"), "densenoiser unmute")
+    elif not values["Enabled"]:
+        yield Finding("daemon-off", Verdict.ADVICE, _("noise removal is off"), "densenoiser on")
+    counters = values["Counters"]
+    if counters["deadline_misses"] > _MISSED_SHARE * counters["frames"]:
+        text = _("{missed} of {frames} frames took longer than they last")
+        yield Finding(
+            "deadlines",
+            Verdict.ADVICE,
+            text.format(missed=counters["deadline_misses"], frames=counters["frames"]),
+            _("choose a smaller model (densenoiser models), and see whether another program takes the processor"),
+        )
+    if counters.get("clipped_frames", 0) > _CLIPPED_SHARE * counters["frames"]:
+        text = _("the microphone clips: {clipped} of {frames} frames were cut off at full scale")
+        yield Finding(
+            "clipping",
+            Verdict.ADVICE,
+            text.format(clipped=counters["clipped_frames"], frames=counters["frames"]),
+            _("lower the microphone's volume, or speak farther from it"),
+        )
+    if not values.get("Memory"):
+        return
+    text = _("the daemon's memory is {memory}").format(memory=values["Memory"])
+    yield Finding("memory", Verdict.GOOD, text)
+
+
+def settings(store: SettingsFile) -> Iterator[Finding]:
+    """The file says what it means, and can be written."""
+    store.load()
+    for problem in store.problems:
+        yield Finding("settings", Verdict.FAULT, problem, _("edit {path}").format(path=store.path))
+    folder = next(path for path in store.path.parents if path.exists())
+    if not os.access(folder, os.W_OK):
+        text = _("{folder} is not writable, so settings are lost at the daemon's end").format(folder=folder)
+        yield Finding("settings", Verdict.FAULT, text, _("chown or chmod it"))
+    elif not store.problems:
+        yield Finding("settings", Verdict.GOOD, _("the settings in {path} are fine").format(path=store.path))
+
+
+def models(chosen: Settings) -> Iterator[Finding]:
+    """Every model is whole, and the chosen one is among them."""
+    known = list_models()
+    for name in dict.fromkeys([chosen.model, *known]):
+        try:
+            load_model(name)
+        except ModelError as error:
+            verdict = Verdict.FAULT if name == chosen.model else Verdict.ADVICE
+            yield Finding(
+                "model", verdict, str(error), _("install DenseNoiser again, or choose another: densenoiser model NAME")
+            )
+        else:
+            yield Finding("model", Verdict.GOOD, _("the model {name} is whole").format(name=name))
+
+
+def providers(chosen: Settings) -> Iterator[Finding]:
+    """ONNX Runtime can run where the settings say."""
+    available = available_providers()
+    if chosen.provider not in ("auto", *available):
+        yield Finding(
+            "provider",
+            Verdict.FAULT,
+            _('the settings ask for "{provider}", this ONNX Runtime has {available}').format(
+                provider=chosen.provider, available=", ".join(available)
+            ),
+            _("install onnxruntime-gpu in place of onnxruntime, or set provider to auto"),
+        )
+    else:
+        text = _("ONNX Runtime can use {available}").format(available=", ".join(available))
+        yield Finding("provider", Verdict.GOOD, text)
+
+
+def realtime(process: int) -> Iterator[Finding]:
+    """The scheduling of the running daemon's threads, else what this user may have."""
+    policies = [_policy(int(task.name)) for task in Path(f"/proc/{process}/task").glob("*")] if process else []
+    if any(policy in (os.SCHED_RR, os.SCHED_FIFO) for policy in policies):
+        yield Finding("realtime", Verdict.GOOD, _("the audio thread has real-time scheduling"))
+        return
+    may = resource.getrlimit(resource.RLIMIT_RTPRIO)[0] != 0 or Path(_RTKIT).exists()
+    if policies:
+        text = _("the audio thread has no real-time scheduling; it may stutter when the machine is busy")
+    elif may:
+        yield Finding("realtime", Verdict.GOOD, _("real-time scheduling is available"))
+        return
+    else:
+        text = _("real-time scheduling is not available; the sound may stutter when the machine is busy")
+    yield Finding("realtime", Verdict.ADVICE, text, _("install rtkit, and log in again"))
+
+
+def tray() -> Iterator[Finding]:
+    """What the tray icon needs."""
+    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        yield Finding("tray", Verdict.GOOD, _("no desktop here, so no tray; the densenoiser command does all it can"))
+        return
+    missing = _missing_for_tray()
+    if missing:
+        yield Finding(
+            "tray",
+            Verdict.ADVICE,
+            _("the tray's menu needs {missing}").format(missing=missing),
+            _(
+                "install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Debian's names), visible to DenseNoiser's environment"
+            ),
+        )
+    else:
+        yield Finding("tray", Verdict.GOOD, _("the tray has what it needs"))
+
+
+def _missing_for_tray() -> str:
+    if importlib.util.find_spec("gi") is None:
+        return "PyGObject (gi)"
+    import gi  # noqa: PLC0415  (is not there on every system)
+
+    for typelib in ("AyatanaAppIndicator3", "AppIndicator3"):
+        try:
+            gi.require_version(typelib, "0.1")
+        except ValueError:
+            continue
+        return ""
+    return "AyatanaAppIndicator3"
+
+
+def autostart() -> Iterator[Finding]:
+    """The unit is there, starts a program that exists, and is enabled."""
+    unit = next((folder / UNIT for folder in _unit_folders() if (folder / UNIT).is_file()), None)
+    if unit is None:
+        text = _("{unit} is not installed, so the daemon does not start by itself").format(unit=UNIT)
+        yield Finding("autostart", Verdict.ADVICE, text, "densenoiser install-user")
+        return
+    program = _program(unit)
+    if not Path(program).is_file():
+        text = _("{unit} starts {program}, which does not exist").format(unit=unit, program=program)
+        yield Finding("autostart", Verdict.FAULT, text, "densenoiser install-user")
+        return
+    answer = _systemctl("is-enabled", UNIT)
+    if answer == "enabled":
+        yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login"))
+    else:
+        text = _("the daemon does not start at login ({answer})").format(answer=answer or _("no service manager"))
+        yield Finding("autostart", Verdict.ADVICE, text, f"systemctl --user enable --now {UNIT}")
+
+
+def _unit_folders() -> list[Path]:
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    users = [config / "systemd/user", data / "systemd/user"]
+    return [*users, *(Path(base) / "systemd/user" for base in ("/etc", "/usr/local/lib", "/usr/lib", "/lib"))]
+
+
+def _program(unit: Path) -> str:
+    for line in unit.read_text(encoding="utf-8", errors="replace").splitlines():
+        key, _equals, value = line.partition("=")
+        if key.strip() == "ExecStart":
+            words = shlex.split(value.strip().lstrip("@-:+!"))
+            return words[0].replace("%h", str(Path.home())) if words else ""
+    return ""
+
+
+def _systemctl(*arguments: str) -> str:
+    """What ``systemctl --user`` prints; "" where it cannot."""
+    try:
+        done = subprocess.run(
+            ["systemctl", "--user", *arguments], capture_output=True, text=True, timeout=5.0, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _policy(thread: int) -> int:
+    try:
+        return os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK
+    except OSError:
+        return os.SCHED_OTHER

@@ -1,0 +1,1 @@
+"""densenoiser install-user and uninstall-user: the user's desktop files."""

@@ -1,0 +1,55 @@
+"""``densenoiser install-user``: service, D-Bus activation, menu entry, icons and autostart for one user, without root."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...errors import DensenoiserError
+from ...i18n import _, ngettext
+from ..daemon_commands import say
+from .desktop_files import UNIT, Installation, has_service_manager, reload_bus, systemctl
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--no-start", action="store_true", help=_("do not start the daemon, now or at login"))
+    parser.add_argument("--no-tray", action="store_true", help=_("do not start the tray icon at login"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Install for the user who calls; the exit code. DensenoiserError with what went wrong."""
+    installation = Installation()
+    try:
+        written = installation.install()
+    except OSError as error:
+        raise DensenoiserError(
+            _("cannot install {file}: {error}").format(file=error.filename, error=error.strerror)
+        ) from error
+    many = ngettext(
+        "{count} file put in place under {folder}.", "{count} files put in place under {folder}.", len(written)
+    )
+    say(many.format(count=len(written), folder=installation.target))
+    reload_bus()
+    if not args.no_tray:
+        if not installation.autostart_tray(on=True):
+            raise DensenoiserError(_("the tray icon could not be set to start at login"))
+        say(_("The tray icon starts at login; to see it now: densenoiser-tray"))
+    if not args.no_start:
+        _start()
+    return 0
+
+
+def _start() -> None:
+    if not has_service_manager():
+        say(
+            _(
+                "There is no systemd user session: the daemon starts when the tray icon or a program asks for it over D-Bus."
+            )
+        )
+        return
+    for words in (("daemon-reload",), ("enable", UNIT), ("restart", UNIT)):
+        done = systemctl(*words)
+        if done.returncode != 0:
+            command = " ".join(("systemctl --user", *words))
+            raise DensenoiserError(_("{command} failed: {error}").format(command=command, error=done.stderr.strip()))
+    say(_("The daemon is running, and starts at login."))

@@ -1,0 +1,98 @@
+"""What to filter with while the machine is too slow: the chosen model, a lighter one, nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+
+from densenoiser_models.denoiser import Bypass, Denoiser
+
+from ..i18n import _
+
+log = logging.getLogger(__name__)
+
+TRIP_FRAMES = 10
+WINDOW_FRAMES = 100
+"""So many late frames among so many mean a step down. Isolated stalls, seen once in 15 s, are no reason."""
+QUIET_FRAMES = 1000
+"""So many frames on end in time, 10 s of sound, mean a step up."""
+MOST_QUIET_FRAMES = 32 * QUIET_FRAMES
+"""A step up that did not last doubles the quiet time that the next one needs, up to five minutes."""
+_GRACE_FRAMES = 10
+"""Right after a step the denoiser before it runs beside the next one for 6 frames: they are not held against either."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rung:
+    """A denoiser with the names of what it is; both are empty where no model runs."""
+
+    denoiser: Denoiser
+    model: str
+    provider: str
+
+
+class Ladder:
+    """Counts late frames and names the rung to use. Owned by the worker."""
+
+    def __init__(self, chosen: Rung, lighter: Rung | None = None) -> None:
+        """A chosen denoiser that is at fault from the start has nothing below it: it passes frames through already."""
+        self.rung = chosen
+        self.reason = ""
+        """Why it is not the chosen one; empty while it is."""
+        self._chosen = chosen
+        self._quiet = QUIET_FRAMES
+        self._late: deque[int] = deque(maxlen=TRIP_FRAMES)
+        self._frames = self._in_time = 0
+        self._stepped_at = -_GRACE_FRAMES
+        self._came_up = False
+        below = [] if chosen.denoiser.fault is not None else [Rung(Bypass(chosen.denoiser.spec), "", "")]
+        self._rungs = [chosen, *below]
+        if lighter is not None:
+            self.insert(lighter)
+
+    @property
+    def is_bypass(self) -> bool:
+        """Whether no model is to run because of the load."""
+        return self.rung is self._rungs[-1] and self.rung is not self._chosen
+
+    def insert(self, lighter: Rung) -> None:
+        """Put a lighter model between the chosen one and the bypass. Once, if there is something below the chosen one."""
+        if len(self._rungs) == 2:
+            self._rungs.insert(1, lighter)
+
+    def note(self, late: bool) -> None:
+        """One frame was filtered; ``late`` if that took longer than the frame lasts."""
+        self._frames += 1
+        since = self._frames - self._stepped_at
+        if since <= _GRACE_FRAMES:
+            return
+        self._in_time = 0 if late else self._in_time + 1
+        at = self._rungs.index(self.rung)
+        if late:
+            self._late.append(self._frames)
+            is_often = len(self._late) == TRIP_FRAMES and self._frames - self._late[0] < WINDOW_FRAMES
+            if is_often and at + 1 < len(self._rungs):
+                if self._came_up:
+                    self._quiet = min(2 * self._quiet, MOST_QUIET_FRAMES)
+                self._step(at + 1)
+                log.warning("%s", self.reason)
+        elif at and self._in_time >= self._quiet:
+            self._step(at - 1)
+            log.info("frames are in time again; filtering with %s", self.rung.model or _("no model"))
+        elif self._came_up and since >= MOST_QUIET_FRAMES:
+            self._came_up, self._quiet = False, QUIET_FRAMES  # this time it lasted
+
+    def _step(self, to: int) -> None:
+        self._came_up = to < self._rungs.index(self.rung)
+        self.rung = self._rungs[to]
+        self._stepped_at = self._frames
+        self._in_time = 0
+        self._late.clear()
+        if self.rung is self._chosen:
+            self.reason = ""
+        elif self.is_bypass:
+            self.reason = _("the machine is too slow for any model now; it is tried again when it is less busy")
+        else:
+            sentence = _("the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy")
+            self.reason = sentence.format(chosen=self._chosen.model, lighter=self.rung.model)

@@ -1,0 +1,1 @@
+"""The laboratory: private sound servers, recorders, and the measurements made with them."""

@@ -1,0 +1,1 @@
+"""What Linux grants the daemon: locks, real time, service manager, private files."""

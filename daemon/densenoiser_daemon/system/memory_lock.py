@@ -1,0 +1,40 @@
+"""Memory that is never paged out, where the system grants it without root."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+from pathlib import Path
+
+from ..i18n import _
+
+# <bits/mman-linux.h>. On fault: what was touched stays, but nothing is read in only to be locked, so memory does not grow.
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_CAP_IPC_LOCK = 14
+
+
+def lock_memory() -> str:
+    """Keep this process's memory in RAM; what came of it, in words. Never raises.
+
+    Only where no limit is in force: under one, the first allocation beyond it would fail, and end the daemon.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if limit != resource.RLIM_INFINITY and not _may_exceed_limits():
+        return _("not locked: the limit (ulimit -l) is {limit} KiB").format(limit=limit // 1024)
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        failed = library.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
+    except (OSError, AttributeError) as error:  # no such call on this system
+        return _("not locked: {error}").format(error=error)
+    return _("not locked: {error}").format(error=os.strerror(ctypes.get_errno())) if failed else _("locked")
+
+
+def _may_exceed_limits() -> bool:
+    """Whether the process holds CAP_IPC_LOCK."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    held = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
+    return bool(held >> _CAP_IPC_LOCK & 1)

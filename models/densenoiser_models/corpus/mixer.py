@@ -1,0 +1,205 @@
+"""Batches of noisy and clean spectra, drawn from the pool: mixing is adding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .band_spectra import BAND_BINS, BIN_HZ, HIGH_BANDS, LOW_BINS, SPEC
+from .pool import POOL_LEVEL_DB, SYNTHETIC_GROUP, Pool, PoolPart
+
+_LOW_HZ = (np.arange(LOW_BINS) + 1) * BIN_HZ
+_HIGH_HZ = (LOW_BINS + (np.arange(HIGH_BANDS) + 0.5) * BAND_BINS) * BIN_HZ
+_POOL_POWER = 10 ** (POOL_LEVEL_DB / 10) * SPEC.fft_size**2 / 4
+"""Power of a pool frame at the pool's level: the analysis window's energy is half its length (Parseval)."""
+_HERTZ = np.concatenate([_LOW_HZ, _HIGH_HZ])
+ONSET_FRAMES, ONSET_RISE = 8, 10.0
+"""A word begins where a frame has 10 dB more power than the mean of the eight before it."""
+KNOCK_FRAMES = 30
+Spectra = tuple[Tensor, Tensor]
+"""Low bins (frames, 256, 2) and high band amplitudes (frames, 16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How mixtures are drawn: ranges in dB, and the odds of each event."""
+
+    snr_db: tuple[float, float] = (-8.0, 20.0)
+    level_db: tuple[float, float] = (-50.0, -8.0)
+    noise_only: float = 0.08
+    clean_only: float = 0.1
+    room: float = 0.4
+    babble: float = 0.1
+    equaliser: float = 0.3
+    low_pass: float = 0.3
+    synthetic: float = 0.3
+    knock: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Spectra of a batch, speech at one level in all, and the level at which the network hears them.
+
+    ``noisy`` and ``clean``: low (batch, frames, 256, 2) and high (batch, frames, 16) as in the pool; ``level``
+    (batch,) a gain; ``judged`` (batch, frames, 16): 1 where the target above 8 kHz is known.
+    """
+
+    noisy_low: Tensor
+    noisy_high: Tensor
+    clean_low: Tensor
+    clean_high: Tensor
+    level: Tensor
+    judged: Tensor
+
+
+class Mixer:
+    """Draws batches; the same seed and number give the same batch, on any machine and after any interruption."""
+
+    def __init__(self, pool: Pool, recipe: Recipe, seed: int, batch: int, frames: int) -> None:
+        self.pool, self.recipe, self.seed, self.batch, self.frames = pool, recipe, seed, batch, frames
+        self._speech_odds = _group_odds(pool.speech, 0.5)
+        self._noise_odds = _group_odds(pool.noise, 1.0)
+        if SYNTHETIC_GROUP in pool.noise.groups and len(pool.noise.groups) > 1:
+            synthetic = np.array([name == SYNTHETIC_GROUP for name in pool.noise.groups])
+            self._noise_odds[~synthetic] *= (1 - recipe.synthetic) / self._noise_odds[~synthetic].sum()
+            self._noise_odds[synthetic] = recipe.synthetic
+
+    def draw(self, number: int) -> Batch:
+        """Batch ``number`` of this seed's endless stream."""
+        rng = np.random.default_rng([self.seed, number])
+        mixtures = [self._mixture(rng) for _ in range(self.batch)]
+        return Batch(*(torch.stack(parts) for parts in zip(*mixtures, strict=True)))
+
+    def _mixture(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        recipe = self.recipe
+        event = rng.random()
+        noise_only = event < recipe.noise_only
+        clean_only = recipe.noise_only <= event < recipe.noise_only + recipe.clean_only
+        heard, clean, covered = self._speech(rng)
+        level = max(_active_power(_power(clean)), _POOL_POWER / 8)
+        if noise_only:
+            heard = clean = (torch.zeros_like(heard[0]), torch.zeros_like(heard[1]))
+            covered = torch.full_like(covered, HIGH_BANDS)
+        noise = self._noise(rng)
+        gain = math.sqrt(level / (_active_power(_power(noise)) + 1e-9)) * 10 ** (-rng.uniform(*recipe.snr_db) / 20)
+        noisy = _sum(heard, noise, 0.0 if clean_only else gain)
+        if not (clean_only or noise_only) and rng.random() < recipe.knock:
+            noisy = self._knock(rng, noisy, clean)
+        if rng.random() < recipe.low_pass:
+            curve = _low_pass(rng)
+            noisy, clean = _shaped(noisy, curve), _shaped(clean, curve)
+        # Above a recording's own limit the target is known only where it pauses.
+        spoken = _power(clean)
+        pauses = spoken < 1e-4 * spoken.mean()
+        judged = (torch.arange(HIGH_BANDS) < covered[:, None]) | pauses[:, None]
+        volume = 10 ** ((rng.uniform(*recipe.level_db) - POOL_LEVEL_DB) / 20)
+        return *noisy, *clean, torch.tensor(volume, dtype=torch.float32), judged.float()
+
+    def _speech(self, rng: np.random.Generator) -> tuple[Spectra, Spectra, Tensor]:
+        """What is heard, the target, and the bands that the recording covers (frames,)."""
+        pool = self.pool
+        in_room = rng.random() < self.recipe.room
+        part = pool.room_speech if in_room else pool.speech
+        start = _start(rng, part, self._speech_odds, self.frames)
+        heard = _cut(part, start, self.frames)
+        clean = _cut(pool.room_target, start, self.frames) if in_room else heard
+        if rng.random() < self.recipe.equaliser:
+            curve = _equaliser(rng)
+            heard, clean = _shaped(heard, curve), _shaped(clean, curve)
+        covered = torch.from_numpy(part.covered[start : start + self.frames].astype(np.int64))
+        return heard, clean, torch.nn.functional.pad(covered, (0, self.frames - len(covered)), value=HIGH_BANDS)
+
+    def _noise(self, rng: np.random.Generator) -> Spectra:
+        """One to three noises, or the babble of four to eight voices."""
+        if rng.random() < self.recipe.babble:
+            part, odds, count = self.pool.room_speech, self._speech_odds, int(rng.integers(4, 9))
+        else:
+            part, odds, count = self.pool.noise, self._noise_odds, int(rng.choice(3, p=[0.6, 0.3, 0.1])) + 1
+        noise = _cut(part, _start(rng, part, odds, self.frames), self.frames)
+        for _ in range(count - 1):
+            other = _cut(part, _start(rng, part, odds, self.frames), self.frames)
+            noise = _sum(noise, other, 10 ** (rng.normal(0, 5) / 20))
+        return _shaped(noise, _equaliser(rng)) if rng.random() < self.recipe.equaliser else noise
+
+    def _knock(self, rng: np.random.Generator, noisy: Spectra, clean: Spectra) -> Spectra:
+        """The loudest moment of some noise, a key or a door, right at the onset of a word."""
+        power = _power(clean)
+        before = torch.nn.functional.pad(power, (ONSET_FRAMES, 0)).unfold(0, ONSET_FRAMES, 1)[: len(power)].mean(1)
+        onsets = torch.nonzero((power > 0.2 * _active_power(power)) & (power > ONSET_RISE * before)).flatten()
+        sound = _cut(self.pool.noise, _start(rng, self.pool.noise, self._noise_odds, self.frames), self.frames)
+        if not len(onsets):
+            return noisy
+        onset = int(onsets[rng.integers(len(onsets))]) + int(rng.integers(-2, 3))
+        loud = _power(sound)
+        peak = int(loud.argmax())
+        first = max(peak - KNOCK_FRAMES // 3, 0)
+        low, high = (part[first : first + KNOCK_FRAMES] for part in sound)
+        fade = torch.hann_window(len(low), periodic=False)
+        level = float(_active_power(power) / (loud[peak] + 1e-9))
+        gain = math.sqrt(level) * 10 ** (rng.uniform(-10, 10) / 20)
+        start = min(max(onset - (peak - first), 0), self.frames - len(low))
+        after = self.frames - start - len(low)
+        placed = (
+            torch.nn.functional.pad(low * fade[:, None, None], (0, 0, 0, 0, start, after)),
+            torch.nn.functional.pad(high * fade[:, None], (0, 0, start, after)),
+        )
+        return _sum(noisy, placed, gain)
+
+
+def _power(spectra: Spectra) -> Tensor:
+    return spectra[0].square().sum((1, 2)) + BAND_BINS * spectra[1].square().sum(1)
+
+
+def _active_power(power: Tensor) -> float:
+    """Mean power of the frames that are not much weaker than the average one."""
+    return float(power[power >= power.mean() / 10].mean())
+
+
+def _sum(one: Spectra, other: Spectra, gain: float) -> Spectra:
+    return one[0] + gain * other[0], torch.sqrt(one[1] ** 2 + (gain * other[1]) ** 2)
+
+
+def _shaped(spectra: Spectra, curve: Tensor) -> Spectra:
+    return spectra[0] * curve[:LOW_BINS, None], spectra[1] * curve[LOW_BINS:]
+
+
+def _equaliser(rng: np.random.Generator) -> Tensor:
+    """A smooth gain over log frequency, 3 dB standard deviation at eight points from 60 Hz to 24 kHz."""
+    octaves = np.linspace(np.log2(60), np.log2(24_000), 8)
+    return torch.from_numpy(10 ** (np.interp(np.log2(_HERTZ), octaves, rng.normal(0, 3, 8)) / 20)).float()
+
+
+def _low_pass(rng: np.random.Generator) -> Tensor:
+    """A microphone or a line that ends at 4 to 12 kHz: 60 dB an octave from there."""
+    octaves_above = np.log2(_HERTZ / rng.uniform(4000, 12_000))
+    return torch.from_numpy(10 ** (-60 * np.clip(octaves_above, 0, 1.5) / 20)).float()
+
+
+def _group_odds(part: PoolPart, power: float) -> NDArray[np.float64]:
+    """Odds of each group, by its length to a ``power``: 0.5 for voices, so that no collection drowns the others; 1 for
+    noises, where length is variety: rooms, streets and machines last, the many small collections are clicks and jingles.
+    """
+    odds = np.array([part.lengths[files].sum() for files in part.groups.values()], np.float64) ** power
+    return np.asarray(odds / odds.sum())
+
+
+def _start(rng: np.random.Generator, part: PoolPart, odds: NDArray[np.float64], frames: int) -> int:
+    """First frame of a crop: within one file where that is long enough, else on into the files after it."""
+    files = list(part.groups.values())[rng.choice(len(odds), p=odds)]
+    lengths = part.lengths[files]
+    file = rng.choice(files, p=lengths / lengths.sum())
+    room = max(int(part.lengths[file]) - frames, 0)
+    start = int(part.starts[file]) + int(rng.integers(room + 1))
+    return max(min(start, part.frames - frames), 0)
+
+
+def _cut(part: PoolPart, start: int, frames: int) -> Spectra:
+    low = torch.from_numpy(part.low[start : start + frames]).float()
+    high = torch.from_numpy(part.high[start : start + frames]).float()
+    missing = frames - len(low)
+    return torch.nn.functional.pad(low, (0, 0, 0, 0, 0, missing)), torch.nn.functional.pad(high, (0, 0, 0, missing))

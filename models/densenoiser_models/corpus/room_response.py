@@ -1,0 +1,64 @@
+"""Rooms for dry speech: a simulated response, and the part of it that a listener wants to keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyroomacoustics as pra
+import soundfile as sf
+import soxr
+from scipy.signal import oaconvolve
+
+from ..errors import AudioFileError
+from ..stft import Samples
+from .band_spectra import SPEC
+
+EARLY_SECONDS = 0.05
+"""What the target keeps of a response after the direct sound; later sound is reverberation."""
+
+
+def simulate_room(rng: np.random.Generator) -> Samples:
+    """Response of a random room, office to living room, starting at the direct sound, whose peak is 1."""
+    size = [rng.uniform(2.5, 8), rng.uniform(2.5, 6), rng.uniform(2.3, 3.2)]
+    absorption, order = pra.inverse_sabine(rng.uniform(0.15, 0.6), size)
+    room = pra.ShoeBox(
+        size, fs=SPEC.sample_rate, materials=pra.Material(min(absorption, 0.99)), max_order=min(order, 14)
+    )
+    ear = np.array([rng.uniform(0.5, length - 0.5) for length in size])
+    away = rng.normal(size=3)
+    mouth = ear + away / np.linalg.norm(away) * rng.uniform(0.3, 2.0)
+    mouth = np.clip(mouth, 0.3, np.array(size) - 0.3)
+    room.add_source(mouth)
+    room.add_microphone(ear)
+    room.compute_rir()
+    return _from_direct_sound(np.asarray(room.rir[0][0], np.float32))
+
+
+def recorded_room(path: Path) -> Samples:
+    """The response in a file, first channel, as ``simulate_room`` gives one; AudioFileError if it cannot be used."""
+    try:
+        sound, rate = sf.read(path, dtype="float32", always_2d=True)
+    except (sf.SoundFileError, OSError) as error:
+        raise AudioFileError(f"cannot read {path}: {error}") from error
+    response = np.asarray(soxr.resample(sound[:, 0], rate, SPEC.sample_rate), np.float32)
+    if not np.isfinite(response).all() or not response.any():
+        raise AudioFileError(f"{path} holds no room response")
+    return _from_direct_sound(response)
+
+
+def _from_direct_sound(response: Samples) -> Samples:
+    start = int(np.argmax(np.abs(response)))
+    response = response[max(start - 24, 0) : start + SPEC.sample_rate // 2]
+    return np.asarray(response / np.max(np.abs(response)), np.float32)
+
+
+def reverberate(speech: Samples, response: Samples) -> tuple[Samples, Samples]:
+    """Speech in the room, and the target: direct sound and early reflections alone, faded out over the last fifth."""
+    early = int(EARLY_SECONDS * SPEC.sample_rate)
+    fade = np.ones(early, np.float32)
+    fade[-early // 5 :] = np.linspace(1, 0, early // 5 + (early % 5 > 0), dtype=np.float32)
+    kept = response[:early] * fade[: len(response[:early])]
+    wet = oaconvolve(speech, response)[: len(speech)]
+    target = oaconvolve(speech, kept)[: len(speech)]
+    return np.asarray(wet, np.float32), np.asarray(target, np.float32)

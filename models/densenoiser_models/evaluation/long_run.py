@@ -1,0 +1,53 @@
+"""Whether a system is the same after half an hour as at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..signal.speech_activity import RATE
+from ..stft import Samples
+from .metrics import Score, level_db, si_sdr
+from .pair_set import Pair
+from .peers import Enhance
+from .scores import LONGEST_DELAY
+
+PASSAGE_SECONDS = 60
+
+
+def measure_drift(enhance: Enhance, pairs: Sequence[Pair], minutes: int) -> Score:
+    """One stream of the same minute of pairs, ``minutes`` times over: its last minute against its second, in dB.
+
+    ``enhance`` gives lined-up output. The second minute is the first whose past is the one that every later minute has:
+    a state that settles gives the same output from then on. ``drift peak dB`` is the largest difference between the two
+    outputs, relative to the loudest output sample.
+    """
+    clean, noisy = _passage(pairs)
+    stream = enhance(np.tile(noisy, minutes)).reshape(minutes, -1)
+    # The stream's very end has no next minute after it.
+    kept = slice(0, -LONGEST_DELAY)
+    early, late, clean = stream[min(1, minutes - 1)][kept], stream[-1][kept], clean[kept]
+    difference, peak = float(np.max(np.abs(late - early))), float(np.max(np.abs(early)))
+    return {
+        "drift SI-SDR dB": si_sdr(clean, late) - si_sdr(clean, early),
+        "drift level dB": level_db(late) - level_db(early),
+        "drift peak dB": 20 * float(np.log10((difference + 1e-10) / (peak + 1e-10))),
+    }
+
+
+def _passage(pairs: Sequence[Pair]) -> tuple[Samples, Samples]:
+    """A minute of pairs one after another, the last one cut; repeated from the start if they are shorter."""
+    length = PASSAGE_SECONDS * RATE
+    sides: tuple[list[Samples], list[Samples]] = ([], [])
+    taken = 0
+    while taken < length:
+        for pair in pairs:
+            audio = pair.load()
+            for side, part in zip(sides, audio, strict=True):
+                side.append(part)
+            taken += len(audio[0])
+            if taken >= length:
+                break
+    clean, noisy = (np.concatenate(side)[:length] for side in sides)
+    return clean, noisy

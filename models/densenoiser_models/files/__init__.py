@@ -1,0 +1,1 @@
+"""Audio files through the engine that the microphone uses."""

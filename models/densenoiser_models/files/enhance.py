@@ -1,0 +1,296 @@
+"""``densenoiser enhance``: audio files through the same streaming engine as the microphone."""
+
+from __future__ import annotations
+
+import argparse
+import gettext
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.context import SpawnContext
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from ..denoiser import OnnxDenoiser
+from ..errors import AudioFileError, ModelError
+from ..model_file import DEFAULT_MODEL, ModelFile, load_model
+from ..provider import PROVIDERS
+from ..strength import FULL_STRENGTH, parse_strength
+from .aligned_stream import AlignedStream
+from .audio_file import blocks, format_for, reading, writing
+
+_ = gettext.gettext
+
+EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+
+
+class InterruptedJobError(Exception):
+    """The user wants no more; the file being written is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to enhance and where the result goes."""
+
+    source: Path
+    target: Path
+    model: str
+    provider: str
+    strength_db: float
+    force: bool
+
+
+def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None]) -> float:
+    """Enhances one file and returns its length, s; ``on_progress`` gets the seconds of each block when it is done.
+
+    The result has the source's rate, channels (each filtered on its own) and length, and each sample keeps its place.
+    Raises AudioFileError or ModelError, and whatever ``on_progress`` raises; then nothing is left at the target.
+    """
+    with reading(job.source) as source:
+        rate, channels = source.samplerate, source.channels
+        format_, subtype = format_for(job.target, source.format, source.subtype)
+        denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(channels)]
+        stream = AlignedStream(denoisers, rate)
+        seconds = 0.0
+        with writing(job.target, rate, channels, format_, subtype, job.force) as target:
+            for block in blocks(source, job.source):
+                target.write(stream.process(block))
+                seconds += len(block) / rate
+                on_progress(len(block) / rate)
+            target.write(stream.finish())
+    return seconds
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = _("Remove noise from audio files of any rate, channel count and format that libsndfile reads.")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=_("audio files"))
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT", help=_("a file for one input, a folder for several")
+    )
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_("a model's name or .onnx path (default: %(default)s)"))
+    parser.add_argument(
+        "--strength",
+        type=_strength,
+        default=FULL_STRENGTH,
+        metavar="DB",
+        help=_('at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'),
+    )
+    parser.add_argument(
+        "--provider", choices=PROVIDERS, default="cpu", help=_("where the model runs (default: %(default)s)")
+    )
+    parser.add_argument("--jobs", type=positive, metavar="N", help=_("files at a time (default: one a CPU)"))
+    parser.add_argument("--force", action="store_true", help=_("overwrite files that exist"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Enhances every file; 0 if all went well, 1 if any failed or nothing could start, 130 if interrupted."""
+    console, complaints = Console(), Console(stderr=True)
+    try:
+        load_model(args.model)
+        jobs = _plan(args)
+    except (ModelError, AudioFileError) as error:
+        _complain(complaints, error)
+        return EXIT_SOME_FAILED
+    done, seconds = 0, 0.0
+    try:
+        with _progress(console, jobs) as advance:
+            for job, result in _results(jobs, args.jobs or len(os.sched_getaffinity(0)), advance):
+                if isinstance(result, float):
+                    done, seconds = done + 1, seconds + result
+                else:
+                    _complain(complaints, result, job)
+    except KeyboardInterrupt:
+        complaints.print(_("interrupted: {done} of {total} files are done").format(done=done, total=len(jobs)))
+        return EXIT_INTERRUPTED
+    failed = len(jobs) - done
+    where = jobs[0].target if len(jobs) == 1 else args.output
+    summary = _("{done} of {total} files enhanced, {seconds:.1f} s of audio, to {where}").format(
+        done=done, total=len(jobs), seconds=seconds, where=where
+    )
+    console.print(summary, highlight=False, markup=False, soft_wrap=True)
+    if failed:
+        complaints.print(_("{failed} failed").format(failed=failed), style="red", highlight=False)
+    return EXIT_SOME_FAILED if failed else EXIT_OK
+
+
+def _strength(text: str) -> float:
+    try:
+        return parse_strength(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up, as an argparse type."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(_("must be a whole number from 1 up, is {text!r}").format(text=text))
+    return int(text)
+
+
+def _plan(args: argparse.Namespace) -> list[Job]:
+    """One job per input; AudioFileError where they cannot all be written."""
+    several = len(args.inputs) > 1
+    into_folder = several or args.output.is_dir()
+    if into_folder:
+        try:
+            args.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(
+                _("cannot make the folder {folder} for the results: {reason}").format(
+                    folder=args.output, reason=error.strerror
+                )
+            ) from error
+    elif not args.output.parent.is_dir():
+        raise AudioFileError(
+            _("cannot write {path}: there is no folder {folder}").format(path=args.output, folder=args.output.parent)
+        )
+    targets: dict[Path, Path] = {}
+    for source in args.inputs:
+        target = args.output / source.name if into_folder else args.output
+        if target in targets:
+            raise AudioFileError(
+                _("{first} and {source} would both become {target}; enhance them into two folders").format(
+                    first=targets[target], source=source, target=target
+                )
+            )
+        targets[target] = source
+    how = (args.model, args.provider, args.strength, args.force)
+    return [Job(source, target, *how) for target, source in targets.items()]
+
+
+def _complain(console: Console, error: Exception, job: Job | None = None) -> None:
+    # An AudioFileError names its file itself.
+    where = f"{job.source}: " if job and isinstance(error, ModelError) else ""
+    console.print(
+        f"densenoiser enhance: {where}{error}",
+        style="red",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def _progress(console: Console, jobs: list[Job]) -> Iterator[Callable[[float, int], None]]:
+    """A bar over all files' audio; the function given takes seconds of audio and files done, both so far."""
+    total = 0.0
+    for job in jobs:
+        try:
+            with reading(job.source) as source:
+                total += source.frames / source.samplerate
+        except AudioFileError:
+            continue  # told when its turn comes
+    with Progress(
+        *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(_("{done}/{total} files").format(done=0, total=len(jobs)), total=total)
+
+        def advance(seconds: float, finished: int) -> None:
+            progress.update(
+                task, completed=seconds, description=_("{done}/{total} files").format(done=finished, total=len(jobs))
+            )
+
+        yield advance
+
+
+Result = float | Exception
+
+
+def _results(jobs: list[Job], processes: int, advance: Callable[[float, int], None]) -> Iterator[tuple[Job, Result]]:
+    """Each job with its seconds of audio or its error, as they finish; alone in this process, several in parallel."""
+    if len(jobs) == 1 or processes == 1:
+        yield from _results_here(jobs, advance)
+    else:
+        yield from _results_in_parallel(jobs, min(processes, len(jobs)), advance)
+
+
+def _results_here(jobs: list[Job], advance: Callable[[float, int], None]) -> Iterator[tuple[Job, Result]]:
+    seconds = 0.0
+    for finished, job in enumerate(jobs):
+
+        def count(more: float, finished: int = finished) -> None:
+            nonlocal seconds
+            seconds += more
+            advance(seconds, finished)
+
+        yield job, _attempt(job, count)
+        advance(seconds, finished + 1)
+
+
+def _attempt(job: Job, on_progress: Callable[[float], None]) -> Result:
+    try:
+        return enhance_file(job, load_model(job.model), on_progress)
+    except (AudioFileError, ModelError) as error:
+        return error
+
+
+def _results_in_parallel(
+    jobs: list[Job], processes: int, advance: Callable[[float, int], None]
+) -> Iterator[tuple[Job, Result]]:
+    context: SpawnContext = multiprocessing.get_context("spawn")
+    seconds, stop = context.Value("d", 0.0), context.Event()
+    domain = gettext.textdomain()
+    arguments = (seconds, stop, domain, gettext.bindtextdomain(domain))
+    with ProcessPoolExecutor(processes, context, _start_worker, arguments) as pool:
+        try:
+            running = {pool.submit(_work, job): job for job in jobs}
+            finished = 0
+            while running:
+                ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    yield running.pop(future), _outcome(future)
+                    finished += 1
+                advance(seconds.value, finished)
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _outcome(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return AudioFileError(_("a process of this run was killed (out of memory?); try fewer with --jobs"))
+
+
+_shared: dict[str, Any] = {}
+
+
+def _start_worker(seconds: Any, stop: Any, text_domain: str, catalogues: str) -> None:
+    """In each process: the terminal's interrupt is the parent's to handle; it sets ``stop``. The language is the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gettext.bindtextdomain(text_domain, catalogues)
+    gettext.textdomain(text_domain)
+    _shared.update(seconds=seconds, stop=stop)
+
+
+def _work(job: Job) -> Result:
+    def count(more: float) -> None:
+        if _shared["stop"].is_set():
+            raise InterruptedJobError
+        with _shared["seconds"].get_lock():
+            _shared["seconds"].value += more
+
+    return _attempt(job, count)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command on its own, as in ``python -m densenoiser_models.files.enhance``."""
+    parser = argparse.ArgumentParser(prog="densenoiser enhance")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Small measures of sound: level, speech activity, lag, SI-SDR."""

@@ -1,0 +1,86 @@
+"""Which microphone is meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from densenoiser_daemon.audio.backend import Microphone
+from densenoiser_daemon.audio.microphone_choice import AUTO, choose, resolve
+from densenoiser_daemon.errors import DeviceError
+
+HEADSET = Microphone("alsa_input.usb-headset", "USB Headset", 48_000, 1, False)
+WEBCAM = Microphone("alsa_input.usb-webcam", "HD Webcam", 44_100, 12, True)
+BUILT_IN = Microphone("alsa_input.pci", "Built-in Audio", 48_000, 2, False)
+ALL = (HEADSET, WEBCAM, BUILT_IN)
+
+
+def test_the_chosen_one_is_taken_while_it_is_there() -> None:
+    assert choose(HEADSET.name, ALL) is HEADSET
+
+
+def test_auto_is_the_default() -> None:
+    assert choose(AUTO, ALL) is WEBCAM
+
+
+def test_the_default_stands_in_for_an_absent_one() -> None:
+    assert choose("gone", ALL, remembered=BUILT_IN.name) is WEBCAM
+
+
+def test_without_a_default_the_one_last_used_stands_in() -> None:
+    assert choose(AUTO, (HEADSET, BUILT_IN), remembered=BUILT_IN.name) is BUILT_IN
+    assert choose(AUTO, (HEADSET, BUILT_IN), remembered="gone") is HEADSET
+    assert choose(AUTO, (HEADSET, BUILT_IN)) is HEADSET
+
+
+def test_without_microphones_there_is_none() -> None:
+    assert choose(AUTO, (), remembered=HEADSET.name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (AUTO, AUTO),
+        (HEADSET.name, HEADSET.name),
+        ("12", WEBCAM.name),
+        ("1", HEADSET.name),
+        ("usb headset", HEADSET.name),
+        ("HD Webcam", WEBCAM.name),
+        ("built", BUILT_IN.name),
+        ("WEBCAM", WEBCAM.name),
+    ],
+)
+def test_people_may_name_it_as_they_like(text: str, name: str) -> None:
+    assert resolve(text, ALL) == name
+
+
+def test_an_exact_name_wins_over_a_part_of_another() -> None:
+    short = Microphone("mic", "A", 48_000, 7, False)
+    longer = Microphone("mic_2", "B", 48_000, 8, False)
+    assert resolve("mic", (longer, short)) == "mic"
+
+
+def test_a_part_of_several_names_them() -> None:
+    with pytest.raises(
+        DeviceError, match=r"'usb' fits several microphones: .*USB Headset.*HD Webcam.*; name one of them"
+    ):
+        resolve("usb", ALL)
+
+
+def test_a_misspelt_name_names_the_nearest() -> None:
+    with pytest.raises(
+        DeviceError, match=r"no microphone 'hd wabcam'; the nearest are: alsa_input.usb-webcam \(HD Webcam\)"
+    ) as caught:
+        resolve("hd wabcam", ALL)
+    assert BUILT_IN.name not in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("text", ["99", "xyzzy", "-1"])
+def test_something_else_names_all(text: str) -> None:
+    with pytest.raises(DeviceError, match=r"there are: .*headset.*webcam.*pci.*--list-devices"):
+        resolve(text, ALL)
+
+
+def test_without_microphones_it_says_to_plug_one_in() -> None:
+    with pytest.raises(DeviceError, match="no microphone at all; plug one in"):
+        resolve("usb", ())
