@@ -19,7 +19,7 @@ os.environ.update(LANGUAGE="C", COLUMNS="80")
 import shtab
 from argparse_manpage.manpage import Manpage
 
-from densenoiser_daemon import main as densenoised
+from densenoiser_daemon import command_line as densenoised
 from densenoiser_daemon.command import cli as densenoiser
 from densenoiser_models import __version__
 from densenoiser_tray import main as densenoiser_tray

@@ -1,20 +1,17 @@
-"""The running daemon: the engine on its thread, and the models that it is handed."""
+"""The running daemon: the settings in force, the engine on its thread, and the model loader on another."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
-
-from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
-from densenoiser_models.errors import ModelError
-from densenoiser_models.frame import FrameSpec
-from densenoiser_models.model_file import ModelFile, find_model, load_model
 
 from .audio.backend import AudioBackend, Microphone
 from .engine.engine import Engine
 from .engine.fallback_ladder import Rung
+from .engine.model_loader import ModelChoice, ModelLoader
 from .settings.settings import Settings
 from .status import Status
 from .system import realtime
@@ -22,177 +19,92 @@ from .system.memory_lock import lock_memory
 
 log = logging.getLogger(__name__)
 
-LIGHTER_MODEL = "densenet-tiny"
-"""What a machine that is too slow for the chosen model gets, if it costs less."""
-_MISSING_MODEL_SECONDS = 1.0
-"""How often to look whether a model that cannot be used was mended: two calls of stat, if it was not."""
-
 
 class Daemon:
-    """Implements ``control.interface.Controls``. Every public method may be called from any thread."""
+    """Implements ``control.controls.Controls``. Every public method may be called from any thread."""
 
-    def __init__(
-        self,
-        connect: Callable[[], AudioBackend],
-        settings: Settings,
-        on_change: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Loads the model; if it cannot be used, microphones pass through unfiltered and the status says why."""
-        self._on_change = on_change
-        self._lock = threading.Lock()
-        self._loading: threading.Thread | None = None
-        self._fatal: BaseException | None = None
-        self._in_use = _choice(settings)
-        self._seen = _stamp(settings.model)
-        denoiser, model, provider = open_denoiser(settings)
-        self._is_missing = denoiser.fault is not None
-        self._quit = threading.Event()
-        self._watch = threading.Thread(target=self._await_model, name="missing model", daemon=True)
-        self._frame = denoiser.spec
-        self._engine = Engine(connect, denoiser, settings, on_change, model=model, provider=provider)
-        self._lightening = threading.Thread(target=self._lighten, args=(denoiser,), name="lighter model", daemon=True)
+    def __init__(self, connect: Callable[[], AudioBackend], settings: Settings) -> None:
+        """Loads the model. If it cannot be used, ``model_fault`` says why, and the microphone passes through unfiltered."""
+        self._settings = settings
+        self._change = threading.Lock()
+        self._loader = ModelLoader(ModelChoice(settings.model, settings.provider), self._use, self._use_lighter)
+        first = self._loader.first
+        self._engine = Engine(connect, first.denoiser, settings, model=first.model, provider=first.provider)
         self._thread = threading.Thread(target=self._run, name="engine")
+        self._fatal: BaseException | None = None
+        self._first_backend: AudioBackend | None = None
+        self._on_change: Callable[[], None] = lambda: None
         self._on_end: Callable[[], None] = lambda: None
-        self._first: AudioBackend | None = None
 
-    def start(self, first: AudioBackend | None, on_end: Callable[[], None]) -> None:
-        """Serve ``first``, which is connected already, or make one; ``on_end`` is called in the worker when it has ended."""
-        self._first, self._on_end = first, on_end
+    @property
+    def model_fault(self) -> str | None:
+        """Why the first model cannot be used, or None."""
+        return self._loader.first.denoiser.fault
+
+    def start(self, first: AudioBackend | None, *, on_change: Callable[[], None], on_end: Callable[[], None]) -> None:
+        """Serve ``first``, which is connected already, or make one. Main thread only.
+
+        ``on_change`` is called when the status, the settings or the microphones changed, ``on_end`` in the audio thread
+        when it has ended. Neither may block.
+        """
+        self._first_backend, self._on_change, self._on_end = first, on_change, on_end
+        if self.model_fault is not None:
+            log.error("%s; the microphone passes through unfiltered", self.model_fault)
         realtime.demote_on_overrun(self._thread)
+        self._engine.on_change(on_change)
         self._thread.start()
-        self._lightening.start()
-        if self._is_missing:
-            self._watch.start()
+        self._loader.start()
 
     def join(self) -> BaseException | None:
-        """Wait for the worker; what ended it, or None if it was asked to."""
+        """Wait for the audio thread; the fault that ended it, or None if ``quit`` did."""
         self._thread.join()
-        self._quit.set()
-        for thread in (self._watch, self._lightening, self._loading):
-            if thread is not None and thread.ident is not None:
-                thread.join()
+        self._loader.end()
+        self._loader.join()
         return self._fatal
 
     @property
     def settings(self) -> Settings:
-        return self._engine.settings
+        return self._settings
 
     @property
     def status(self) -> Status:
         return self._engine.status
 
     @property
-    def frame(self) -> FrameSpec:
-        return self._frame
-
-    @property
     def microphones(self) -> tuple[Microphone, ...]:
         return self._engine.microphones
 
     def apply(self, settings: Settings) -> None:
-        with self._lock:
-            before = self._engine.settings
-            self._engine.apply(settings)
-            if _choice(settings) != _choice(before):
-                self._loading = threading.Thread(target=self._load, args=_choice(settings), name="model", daemon=True)
-                self._loading.start()
+        with self._change:
+            in_force = self._settings
+            self._settings = replace(settings, model=in_force.model, provider=in_force.provider)
+            self._engine.apply(self._settings)
+
+    def use_model(self, model: str) -> Future[None]:
+        return self._loader.choose(ModelChoice(model, self._settings.provider))
 
     def quit(self) -> None:
-        self._quit.set()
+        self._loader.end()
         self._engine.quit()
 
-    def _await_model(self) -> None:
-        """Load the chosen model as soon as somebody has mended it, until it or another one is in use."""
-        while self._is_missing and not self._quit.wait(_MISSING_MODEL_SECONDS):
-            choice = _choice(self._engine.settings)
-            stamp = _stamp(choice[0])
-            if stamp is not None and stamp != self._seen:
-                self._seen = stamp
-                self._load(*choice)
-
-    def _load(self, model: str, provider: str) -> None:
-        """Load off the audio thread; the engine cross-fades to the new model when it is ready."""
-        fault = denoiser = lighter = None
-        try:
-            denoiser = OnnxDenoiser(load_model(model), provider)
-            lighter = open_lighter(denoiser)
-        except ModelError as error:
-            fault = error
-        with self._lock:
-            if _choice(self._engine.settings) != (model, provider):
-                return  # another one was chosen meanwhile
-            try:
-                if denoiser is not None:
-                    self._engine.use(denoiser, denoiser.model.name, denoiser.provider, lighter)
-                    self._in_use = model, provider
-                    self._is_missing = False
-                    return
-            except ValueError as error:
-                fault = ModelError(str(error))
-            log.error("%s; keeping the model in use", fault)
-            kept, kept_provider = self._in_use
-            self._engine.apply(replace(self._engine.settings, model=kept, provider=kept_provider))
+    def _use(self, choice: ModelChoice, chosen: Rung, lighter: Rung | None) -> None:
+        with self._change:
+            self._engine.use(chosen, lighter)
+            self._settings = replace(self._settings, model=choice.model, provider=choice.provider)
+            self._engine.apply(self._settings)
         self._on_change()
 
-    def _lighten(self, denoiser: Denoiser) -> None:
-        """Load the lighter model in advance, off the audio thread, unless the chosen one was changed meanwhile."""
-        lighter = open_lighter(denoiser) if isinstance(denoiser, OnnxDenoiser) else None
-        with self._lock:
-            if lighter is not None and self._loading is None:
-                self._engine.use_lighter(lighter)
+    def _use_lighter(self, lighter: Rung) -> None:
+        self._engine.use_lighter(lighter)
 
     def _run(self) -> None:
         try:
             scheduling, memory = realtime.request(), lock_memory()
             log.info("scheduling of the audio thread: %s; memory: %s", scheduling, memory)
             self._engine.describe_thread(scheduling, memory)
-            self._engine.run(self._first)
+            self._engine.run(self._first_backend)
         except Exception as error:
             log.exception("the audio thread died")
             self._fatal = error
         finally:
             self._on_end()
-
-
-def _choice(settings: Settings) -> tuple[str, str]:
-    """What decides which denoiser to load: model and provider."""
-    return settings.model, settings.provider
-
-
-def _stamp(model: str) -> tuple[int, ...] | None:
-    """What changes when the model's files do, or None while one of them is not there."""
-    try:
-        path = find_model(model)
-        states = path.stat(), path.with_suffix(".json").stat()
-    except (ModelError, OSError):
-        return None
-    return tuple(number for s in states for number in (s.st_mtime_ns, s.st_size, s.st_ino))
-
-
-def open_denoiser(settings: Settings) -> tuple[Denoiser, str, str]:
-    """The denoiser that the settings ask for, its model's name and its provider."""
-    try:
-        denoiser = OnnxDenoiser(load_model(settings.model), settings.provider)
-    except ModelError as error:
-        log.error("%s; the microphone passes through unfiltered", error)
-        return Bypass(FrameSpec(), fault=str(error)), "", ""
-    return denoiser, denoiser.model.name, denoiser.provider
-
-
-def open_lighter(denoiser: OnnxDenoiser) -> Rung | None:
-    """The model to step down to from this one: LIGHTER_MODEL, if it is there, fits, and costs less. Never raises."""
-    try:
-        model = load_model(LIGHTER_MODEL)
-        if model.spec != denoiser.spec or _cost(model) >= _cost(denoiser.model):
-            return None
-        lighter = OnnxDenoiser(model, "cpu")
-    except ModelError as error:
-        log.info("%s; there is no model to step down to", error)
-        return None
-    return Rung(lighter, model.name, lighter.provider)
-
-
-def _cost(model: ModelFile) -> float:
-    """What a model costs to run beside another: its card's multiplications, else the size of its graph. Any unit."""
-    cost = model.card.get("million_macs_per_second")
-    return cost if isinstance(cost, int | float) else len(model.graph) / 40_000

@@ -39,6 +39,12 @@ class UnusableModelError(DensenoiserError):
     exit_code = 5
 
 
+class SupersededError(DensenoiserError):
+    """The choice was not taken, because a newer one was or the daemon ended."""
+
+    exit_code = 5
+
+
 class SettingsError(DensenoiserError):
     """The settings file has a fault; the message names file, line and key."""
 

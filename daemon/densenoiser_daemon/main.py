@@ -1,4 +1,4 @@
-"""``densenoised``: builds everything in order, takes it down in reverse."""
+"""The composition root of ``densenoised``: builds everything in order and takes it down in reverse."""
 
 from __future__ import annotations
 
@@ -11,24 +11,19 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 # Before numpy loads its BLAS: one thread is enough for a frame, and more would steal the other programs' cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from densenoiser_models import __version__
-from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
-from densenoiser_models.model_file import load_model
-from densenoiser_models.provider import PROVIDERS
-from densenoiser_models.strength import parse_strength
 
 from .audio.backend import AudioBackend
 from .audio.microphone_choice import resolve
 from .audio.portaudio import PortAudioBackend
 from .audio.pulse.backend import PulseBackend
 from .audio.pulse.virtual_microphone import DESCRIPTION
+from .command_line import build_parser
 from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
@@ -40,62 +35,9 @@ from .system.service_manager import notify
 
 log = logging.getLogger("densenoised")
 
-BACKENDS = (AUTO, "pulse", "portaudio")
 # Beside a busy Python thread the audio thread woke up to 30 ms late at the default switch interval, under 10 ms at this one.
 _SWITCH_INTERVAL_SECONDS = 0.0005
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-def _strength(text: str) -> float:
-    try:
-        return parse_strength(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The command line, from which the man page and the completions are made too."""
-    parser = argparse.ArgumentParser(
-        prog="densenoised",
-        description=_('Filters the microphone and hands applications the clean speech as "DenseNoiser Mic".'),
-    )
-    parser.add_argument(
-        "--device", metavar="NAME|INDEX|auto", help=_("microphone to filter (default: as set, or the server's default)")
-    )
-    parser.add_argument(
-        "--list-devices", action="store_true", help=_("list the microphones, mark the chosen one, and exit")
-    )
-    parser.add_argument(
-        "--strength", type=_strength, metavar="DB|full", help=_("remove at most this much noise; 0 passes everything")
-    )
-    parser.add_argument("--model", metavar="NAME|FILE", help=_("model to filter with"))
-    parser.add_argument("--provider", choices=PROVIDERS, help=_("where the model runs"))
-    parser.add_argument("--backend", choices=BACKENDS, default=AUTO, help=_("sound system (default: %(default)s)"))
-    parser.add_argument(
-        "--output", metavar="NAME|INDEX", help=_("with --backend portaudio: the virtual cable to play into")
-    )
-    parser.add_argument(
-        "--wait", action="store_true", help=_("wait for the sound server instead of failing when it is not there yet")
-    )
-    parser.add_argument(
-        "--demo",
-        nargs="?",
-        const=Path("demo-output"),
-        type=Path,
-        metavar="FOLDER",
-        help=_(
-            "show the filter at work on a private sound server with a noisy recording; writes before.wav, after.wav and a picture"
-        ),
-    )
-    parser.add_argument(
-        "--demo-server",
-        choices=("pipewire", "pulseaudio"),
-        help=_("sound server of the demo (default: PipeWire if installed)"),
-    )
-    parser.add_argument("--verbose", action="store_true", help=_("say more"))
-    about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help=about_version)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,13 +70,8 @@ def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
     return settings
 
 
-def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[], AudioBackend]]:
-    """A backend that has looked at the system but not touched it, and what makes the next one after a fault.
-
-    None instead of the backend where ``--wait`` leaves it to the engine to connect.
-
-    BackendError, DeviceError, UsageError.
-    """
+def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
+    """A function that makes the backend the command line asks for, anew after each fault. UsageError."""
     spec = FrameSpec()
 
     def pulse() -> AudioBackend:
@@ -147,7 +84,14 @@ def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[]
         raise UsageError(_("--output goes with --backend portaudio; the sound server needs none"))
     if args.backend == "portaudio" and args.output is None and not args.list_devices:
         raise UsageError(_("--backend portaudio needs --output: the virtual cable to play into"))
-    make = portaudio if args.backend == "portaudio" else pulse
+    return portaudio if args.backend == "portaudio" else pulse
+
+
+def _first_backend(args: argparse.Namespace, make: Callable[[], AudioBackend]) -> AudioBackend | None:
+    """A backend that has looked at the system but not touched it. BackendError, DeviceError.
+
+    None where ``--wait`` leaves it to the engine to connect.
+    """
     backend = make()
     try:
         backend.browse()
@@ -155,7 +99,7 @@ def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[]
         backend.close()
         if args.wait:
             log.warning(_("%s; waiting for it"), error)
-            return None, make
+            return None
         if args.backend != AUTO:
             raise
         raise BackendError(
@@ -164,13 +108,13 @@ def _backend(args: argparse.Namespace) -> tuple[AudioBackend | None, Callable[[]
     except DensenoiserError:
         backend.close()
         raise
-    return backend, make
+    return backend
 
 
 def _list_devices(args: argparse.Namespace) -> int:
     from .list_devices import print_microphones  # noqa: PLC0415  (rich takes 100 ms to load)
 
-    backend = PulseBackend(48_000, 480) if args.backend != "portaudio" else PortAudioBackend(48_000, 480, None)
+    backend = _backend_maker(args)()
     with ExitStack() as stack:
         stack.callback(backend.close)
         backend.browse()
@@ -184,11 +128,6 @@ def _serve(args: argparse.Namespace) -> int:
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     store = SettingsFile()
     settings = _settings(args, store)
-    if args.model is not None:
-        try:
-            load_model(args.model)
-        except ModelError as error:
-            raise UnusableModelError(str(error)) from error
     ended = threading.Event()
     with ExitStack() as stack:
         lock = InstanceLock()
@@ -197,19 +136,22 @@ def _serve(args: argparse.Namespace) -> int:
             stack.callback(signal.signal, number, signal.signal(number, lambda *_: ended.set()))
         # Threads inherit this. Only the main thread runs handlers; one that another thread got would not wake it up.
         stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING))
-        backend, make = _backend(args)
+        make = _backend_maker(args)
+        daemon = Daemon(make, settings)
+        if args.model is not None and daemon.model_fault is not None:
+            raise UnusableModelError(daemon.model_fault)
+        backend = _first_backend(args, make)
         if backend is not None:
             stack.callback(backend.close)
         if args.device is not None:
             name = resolve(args.device, backend.microphones) if backend is not None else args.device
-            settings = replace(settings, microphone=name)
-        daemon = Daemon(make, settings, on_change=lambda: service.changed())  # noqa: PLW0108  (it is made next)
+            daemon.apply(replace(settings, microphone=name))
         service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()
         if backend is not None:
             backend.connect()  # only now: until the name on the bus is ours, the virtual microphone may be another daemon's
-        daemon.start(backend, ended.set)
+        daemon.start(backend, on_change=service.changed, on_end=ended.set)
         notify("READY=1")
         log.info(
             _('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), args.output or DESCRIPTION

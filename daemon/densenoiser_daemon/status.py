@@ -1,10 +1,12 @@
-"""What the daemon says of itself: a frozen snapshot, replaced whole by the engine and read by any thread."""
+"""The daemon's published status: one frozen snapshot, replaced whole by the engine and read by any thread."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class State(StrEnum):
@@ -18,6 +20,31 @@ class State(StrEnum):
     """Somebody listens, and hears the microphone unfiltered because of a fault, announced in ``reason``."""
     WAITING_FOR_SERVER = "waiting-for-server"
     WAITING_FOR_MICROPHONE = "waiting-for-microphone"
+
+
+class ReasonCode(StrEnum):
+    """Why the state is what it is. The comment names the details that come with it."""
+
+    NONE = ""
+    SERVER = "server"  # error
+    NO_MICROPHONE = "no-microphone"
+    MICROPHONE_NOT_READY = "microphone-not-ready"
+    MICROPHONE_FAILED = "microphone-failed"  # error
+    MODEL_FAILED = "model-failed"  # error
+    TOO_SLOW = "too-slow"  # chosen, lighter
+    TOO_SLOW_FOR_ANY_MODEL = "too-slow-for-any-model"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something to tell people, as a code and its details. The client finds the words, in its user's language."""
+
+    code: str = ""
+    details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Names, numbers and the system's own error texts, which nobody translates."""
+
+    def __bool__(self) -> bool:
+        return bool(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +78,8 @@ class Status:
     """One moment of the daemon."""
 
     state: State = State.WAITING_FOR_SERVER
-    reason: str = ""
+    reason: Fact = field(default_factory=Fact)
+    """Why, where the state alone does not say. Its code is a ``ReasonCode``."""
     listeners: tuple[str, ...] = ()
     """Names of the applications that record from the virtual microphone."""
     server: str = ""
@@ -67,9 +95,9 @@ class Status:
     """Capture and playback buffering, measured; 0 while idle."""
     latency_ceiling_ms: float = 0.0
     """What the playback queue may hold: older frames are dropped, and counted."""
-    scheduling: str = ""
-    """How the audio thread is scheduled, in words; "" before it runs."""
-    memory: str = ""
-    """Whether memory is locked against being paged out, in words."""
+    scheduling: Fact = field(default_factory=Fact)
+    """How the audio thread is scheduled; see ``system.realtime.request``. Empty before it runs."""
+    memory: Fact = field(default_factory=Fact)
+    """Whether memory is locked against being paged out; see ``system.memory_lock.lock_memory``."""
     counters: Counters = field(default_factory=Counters)
     levels: Levels = field(default_factory=Levels)

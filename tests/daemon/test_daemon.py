@@ -13,8 +13,9 @@ from tests.support.fake_backend import FakeBackend
 from tests.support.tiny_model import write_tiny_model
 from tests.support.waiting import wait_until
 
-from densenoiser_daemon import daemon as daemon_module
 from densenoiser_daemon.daemon import Daemon
+from densenoiser_daemon.engine import model_loader
+from densenoiser_daemon.errors import SupersededError, UnusableModelError
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import State
 from densenoiser_models.model_file import ModelFile, load_model
@@ -31,7 +32,7 @@ def start() -> Iterator[StartDaemon]:
         fake = backend or FakeBackend()
         daemon = Daemon(lambda: fake, Settings(model=str(model), provider="cpu"))
         running.append(daemon)
-        daemon.start(None, lambda: None)
+        daemon.start(None, on_change=lambda: None, on_end=lambda: None)
         return daemon
 
     yield begin
@@ -57,17 +58,14 @@ def test_a_new_model_is_loaded_in_another_thread_and_taken(
         loaders.append(threading.current_thread().name)
         return load_model(name)
 
-    monkeypatch.setattr(daemon_module, "load_model", load)
-    daemon.apply(replace(daemon.settings, model=str(write_tiny_model(tmp_path, "other"))))
+    monkeypatch.setattr(model_loader, "load_model", load)
+    daemon.use_model(str(write_tiny_model(tmp_path, "other"))).result(5)
     wait_until(lambda: daemon.status.model == "other", 5, "the other model")
-    assert "model" in loaders
-    assert not {"MainThread", "engine"} & {*loaders}
+    assert set(loaders) == {"model loader"}
 
 
 @pytest.mark.parametrize("fault", ["missing", "not ONNX", "other frames"])
-def test_a_bad_model_keeps_the_old_one_even_where_that_came_from_a_path(
-    start: StartDaemon, tmp_path: Path, fault: str
-) -> None:
+def test_a_bad_model_is_refused_and_the_old_one_goes_on(start: StartDaemon, tmp_path: Path, fault: str) -> None:
     good = write_tiny_model(tmp_path)
     daemon = start(good)
     wait_until(lambda: daemon.status.state is State.RUNNING, 5, "running")
@@ -76,56 +74,53 @@ def test_a_bad_model_keeps_the_old_one_even_where_that_came_from_a_path(
         bad = write_tiny_model(tmp_path, "bad", hop=240)
     elif fault == "not ONNX":
         write_tiny_model(tmp_path, "bad").write_bytes(b"not a model")
-    daemon.apply(replace(daemon.settings, model=str(bad), muted=True))
-    wait_until(lambda: daemon.settings.model == str(good), 5, "the setting goes back to the model in use")
+    answer = daemon.use_model(str(bad))
+    daemon.apply(replace(daemon.settings, muted=True))
+    with pytest.raises(UnusableModelError, match="bad"):
+        answer.result(5)
+    assert daemon.settings.model == str(good)
+    assert daemon.settings.muted, "other settings are changed all the same"
     assert daemon.status.model == "tiny"
-    assert daemon.settings.muted, "the rest of what was applied stays"
     assert daemon.status.state is State.RUNNING
 
 
-def test_the_last_of_two_choices_wins_however_long_the_first_takes_to_load(
-    start: StartDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_many_choices_the_last_one_wins(start: StartDaemon, tmp_path: Path) -> None:
     backend = FakeBackend()
     backend.listeners = ()
     daemon = start(write_tiny_model(tmp_path), backend)
-    slow, fast = write_tiny_model(tmp_path, "slow"), write_tiny_model(tmp_path, "fast")
-    hold, held = threading.Event(), threading.Event()
-
-    def load(name: str) -> ModelFile:
-        if name == str(slow):
-            held.set()
-            hold.wait(10.0)
-        return load_model(name)
-
-    monkeypatch.setattr(daemon_module, "load_model", load)
-    daemon.apply(replace(daemon.settings, model=str(slow)))
-    assert held.wait(5.0)
-    first = next(t for t in threading.enumerate() if t.name == "model")
-    daemon.apply(replace(daemon.settings, model=str(fast)))
-    wait_until(lambda: daemon.status.model == "fast", 5, "the second choice")
-    hold.set()
-    first.join(5.0)
+    names = [str(write_tiny_model(tmp_path, f"model-{number}")) for number in range(6)]
+    answers = [daemon.use_model(name) for name in names]
+    answers[-1].result(10)
+    assert daemon.settings.model == names[-1]
+    for answer in answers[:-1]:
+        assert answer.done()
+        assert answer.exception() is None or isinstance(answer.exception(), SupersededError)
     backend.settle()
-    assert daemon.status.model == "fast"
-    assert daemon.settings.model == str(fast)
+    wait_until(lambda: daemon.status.model == "model-5", 5, "the last choice")
+
+
+def test_settings_that_name_another_model_do_not_change_it(start: StartDaemon, tmp_path: Path) -> None:
+    good = write_tiny_model(tmp_path)
+    daemon = start(good)
+    daemon.apply(replace(daemon.settings, model="another", muted=True))
+    assert (daemon.settings.model, daemon.settings.muted) == (str(good), True)
 
 
 def test_without_its_model_it_serves_unfiltered_and_says_why(start: StartDaemon, tmp_path: Path) -> None:
     daemon = start(tmp_path / "missing.onnx")
     wait_until(lambda: daemon.status.state is State.BYPASSED, 5, "bypassed")
-    assert "no model file at" in daemon.status.reason
+    assert "no model file at" in daemon.status.reason.details["error"]
 
 
 def test_a_model_that_is_mended_is_taken(start: StartDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_module, "_MISSING_MODEL_SECONDS", 0.05)
+    monkeypatch.setattr(model_loader, "_LOOK_SECONDS", 0.05)
     path = write_tiny_model(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
     backend = FakeBackend()
     daemon = start(path, backend)
     wait_until(lambda: daemon.status.state is State.BYPASSED, 5, "bypassed")
-    assert "was truncated or replaced" in daemon.status.reason
+    assert "was truncated or replaced" in daemon.status.reason.details["error"]
     path.write_bytes(whole)
 
     def runs() -> bool:
@@ -143,6 +138,6 @@ def test_a_thread_that_dies_is_reported(tmp_path: Path) -> None:
 
     ended = threading.Event()
     daemon = Daemon(Broken, Settings(model=str(write_tiny_model(tmp_path)), provider="cpu"))
-    daemon.start(None, ended.set)
+    daemon.start(None, on_change=lambda: None, on_end=ended.set)
     assert ended.wait(5.0)
     assert str(daemon.join()) == "a bug"

@@ -31,7 +31,8 @@ class Running:
         self.backend = backends[0]
         self.unused = list(backends)
         self.changes: list[Status] = []
-        self.engine = Engine(self._next, denoiser, settings, self._note, model="tiny", provider="cpu")
+        self.engine = Engine(self._next, denoiser, settings, model="tiny", provider="cpu")
+        self.engine.on_change(self._note)
         self.died: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
 

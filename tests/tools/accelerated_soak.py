@@ -184,7 +184,8 @@ def run(clock: Clock, denoiser: Costly, backend: SimulatedBackend, lighter: Cost
         if engine.status.listeners:
             changes.append(engine.status)
 
-    engine = Engine(lambda: backend, denoiser, Settings(), note, "chosen", "cpu", clock=clock)
+    engine = Engine(lambda: backend, denoiser, Settings(), "chosen", "cpu", clock=clock)
+    engine.on_change(note)
     if lighter is not None:
         engine.use_lighter(Rung(lighter, "lighter", "cpu"))
 

@@ -180,7 +180,7 @@ def _started_with_a_truncated_model(stage: Stage) -> None:
         stage.kill_daemon()
         stage.start_daemon()
         stage.wait_until(lambda: stage.status()["state"] == "bypassed", "the bypass is announced")
-        assert "was truncated or replaced" in stage.status()["reason"]
+        assert "was truncated or replaced" in stage.status()["reason"]["error"]
         time.sleep(0.5)
     finally:
         stage.model.write_bytes(whole)

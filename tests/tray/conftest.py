@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,12 @@ import pytest
 
 from densenoiser_daemon.audio.backend import Microphone
 from densenoiser_daemon.control.service import ControlService
+from densenoiser_daemon.errors import UnusableModelError
 from densenoiser_daemon.settings.file import SettingsFile
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import State, Status
-from densenoiser_models.frame import FrameSpec
+from densenoiser_models.errors import ModelError
+from densenoiser_models.model_file import load_model
 
 from ..support.fake_panel import Panel
 
@@ -39,11 +42,21 @@ class SilentControls:
             microphone_description=HEADSET.description,
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
-        self.frame = FrameSpec()
         self.is_ended = False
 
     def apply(self, settings: Settings) -> None:
         self.settings = settings
+
+    def use_model(self, model: str) -> Future[None]:
+        answer: Future[None] = Future()
+        try:
+            load_model(model)
+        except ModelError as error:
+            answer.set_exception(UnusableModelError(str(error)))
+        else:
+            self.settings = replace(self.settings, model=model)
+            answer.set_result(None)
+        return answer
 
     def quit(self) -> None:
         self.is_ended = True

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from densenoiser_tray.menu import SEPARATOR, Action, Do, Item, build, headline
-from densenoiser_tray.status import DaemonSnapshot, Microphone
+from densenoiser_tray.status import DaemonSnapshot, Microphone, Reason
 
 RUNNING = DaemonSnapshot(
     is_running=True,
@@ -34,7 +34,8 @@ def test_the_headline_says_what_happens_and_for_whom() -> None:
     assert headline(replace(RUNNING, enabled=False)) == "Off; Zoom, OBS hear the microphone as it is"
     assert headline(replace(RUNNING, muted=True)) == "Muted; Zoom, OBS hear silence"
     assert headline(replace(RUNNING, state="idle", listeners=())) == "Ready; nobody is listening"
-    assert headline(replace(RUNNING, state="bypassed", reason="too slow")) == "Noise is not removed: too slow"
+    slow = Reason("model-failed", {"error": "too slow"})
+    assert headline(replace(RUNNING, state="bypassed", reason=slow)) == "Noise is not removed: too slow"
     assert headline(replace(RUNNING, state="waiting-for-server")) == "Waiting for the sound server"
 
 

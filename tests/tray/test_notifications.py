@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from densenoiser_tray.notifications import INTERVAL_SECONDS, Announcer, Notification
-from densenoiser_tray.status import DaemonSnapshot
+from densenoiser_tray.status import DaemonSnapshot, Reason
 
 FINE = DaemonSnapshot(is_running=True, enabled=True, state="running", active_microphone="USB Headset")
-GONE = replace(FINE, state="waiting-for-microphone", reason="unplugged")
-BYPASSED = replace(FINE, state="bypassed", reason="the model failed")
+GONE = replace(FINE, state="waiting-for-microphone", reason=Reason("microphone-failed", {"error": "unplugged"}))
+BYPASSED = replace(FINE, state="bypassed", reason=Reason("model-failed", {"error": "the model failed"}))
 
 
 class Clock:

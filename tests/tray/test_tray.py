@@ -8,7 +8,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from densenoiser_daemon.status import State
+from densenoiser_daemon.status import Fact, State
 
 from ..support.fake_panel import Panel
 from .conftest import HEADSET, WEBCAM, QuietDaemon, StartTray, eventually
@@ -84,7 +84,7 @@ def test_the_icon_changes_with_the_state(panel: Panel, daemon: QuietDaemon, star
         (State.BYPASSED, "Noise is not removed: the model failed"),
         (State.IDLE, "Ready; nobody is listening"),
     ):
-        daemon.show(state=state, reason="the model failed", listeners=())
+        daemon.show(state=state, reason=Fact("model-failed", {"error": "the model failed"}), listeners=())
         eventually(partial(_shows, panel, tooltip))
         pictures.add(Path(panel.icon_path()).read_bytes())
     assert len(pictures) == 3
@@ -94,9 +94,11 @@ def test_trouble_and_its_end_are_announced(panel: Panel, daemon: QuietDaemon, st
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    daemon.show(state=State.WAITING_FOR_MICROPHONE, reason="USB Headset was unplugged")
+    daemon.show(
+        state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-failed", {"error": "USB Headset was unplugged"})
+    )
     eventually(lambda: panel.notifications == [("The microphone is gone", "USB Headset was unplugged")])
-    daemon.show(state=State.RUNNING, reason="")
+    daemon.show(state=State.RUNNING, reason=Fact())
     eventually(lambda: panel.notifications[1:] == [("Back to normal", HEADSET.description)], seconds=15)
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
-from dbus_fast import Message, MessageType, NameFlag, RequestNameReply
+from dbus_fast import Message, MessageType, NameFlag, RequestNameReply, Variant
 
 from . import bus
 from .bus import DBUS, DBUS_PATH, BusError, RefusedError
 from .i18n import _
 from .menu import Action, Do
 from .notifications import Notification
-from .status import DaemonSnapshot, Microphone
+from .status import DaemonSnapshot, Microphone, Reason
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ _SHOWN = frozenset(
     "Enabled Muted Strength Microphone ActiveMicrophoneDescription Model State Reason Listeners".split()  # noqa: SIM905
 )
 """Properties that the icon or the menu shows; levels and counters change ten times a second and are left alone."""
-_CALLS = {
-    Do.TOGGLE: ("Toggle", ""),
-    Do.MUTE: ("Mute", "b"),
-    Do.SET_STRENGTH: ("SetStrength", "d"),
-    Do.SET_MICROPHONE: ("SetMicrophone", "s"),
-    Do.SET_MODEL: ("SetModel", "s"),
-    Do.STOP: ("Quit", ""),
+_PROPERTIES = {
+    Do.MUTE: ("Muted", "b"),
+    Do.SET_STRENGTH: ("Strength", "d"),
+    Do.SET_MICROPHONE: ("Microphone", "s"),
+    Do.SET_MODEL: ("Model", "s"),
 }
+"""The property that a click sets, and its signature."""
+_METHODS = {Do.TOGGLE: "Toggle", Do.STOP: "Quit"}
 
 
 class DaemonLink:
@@ -65,8 +65,12 @@ class DaemonLink:
 
     def send(self, action: Action) -> None:
         """Pass a click on to the daemon. Any thread; a refusal comes back through ``failed``."""
-        member, signature = _CALLS[action.do]
-        self._later(self._ask(member, signature, *([action.argument] if signature else [])))
+        if action.do in _METHODS:
+            self._later(self._ask(_METHODS[action.do]))
+            return
+        name, signature = _PROPERTIES[action.do]
+        value = Variant(signature, action.argument)
+        self._later(bus.call(self._bus, NAME, PATH, bus.PROPERTIES, "Set", "ssv", NAME, name, value))
 
     def start_daemon(self, otherwise: Callable[[], None]) -> None:
         """Let the bus start the daemon; ``otherwise`` if the bus does not know how. Any thread."""
@@ -152,7 +156,7 @@ class DaemonLink:
             active_microphone=properties["ActiveMicrophoneDescription"],
             model=properties["Model"],
             state=properties["State"],
-            reason=properties["Reason"],
+            reason=Reason(*properties["Reason"]),
             listeners=tuple(properties["Listeners"]),
             microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
             models=tuple(m[0] for m in models),

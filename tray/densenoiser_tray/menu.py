@@ -101,7 +101,8 @@ def _trouble(daemon: DaemonSnapshot) -> str:
         WAITING_FOR_SERVER: _("Waiting for the sound server"),
         WAITING_FOR_MICROPHONE: _("Waiting for a microphone"),
     }[daemon.state]
-    return f"{what}: {daemon.reason}" if daemon.reason else what
+    why = daemon.reason.words
+    return f"{what}: {why}" if why else what
 
 
 def strength_label(strength_db: float) -> str:

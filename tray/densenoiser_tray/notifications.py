@@ -56,9 +56,9 @@ class Announcer:
 def _words(daemon: DaemonSnapshot) -> Notification:
     match daemon.state:
         case status.WAITING_FOR_MICROPHONE:
-            body = daemon.reason or _("Applications hear silence until it is back.")
+            body = daemon.reason.words or _("Applications hear silence until it is back.")
             return Notification(_("The microphone is gone"), body)
         case status.BYPASSED:
-            return Notification(_("Noise is not removed"), daemon.reason)
+            return Notification(_("Noise is not removed"), daemon.reason.words)
         case _other:
             return Notification(_("Back to normal"), daemon.active_microphone)

@@ -1,10 +1,14 @@
-"""What the tray knows of the daemon: one frozen snapshot, read over D-Bus and replaced whole."""
+"""The tray's picture of the daemon: one frozen snapshot, read over D-Bus and replaced whole."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import MappingProxyType
+
+from .i18n import _
 
 AUTO = "auto"
 IDLE = "idle"
@@ -37,6 +41,33 @@ class Microphone:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the daemon is in its state: the code of its D-Bus property, and the details that come with it."""
+
+    code: str
+    details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def words(self) -> str:
+        """The same for people, in the user's language; empty if there is nothing to say."""
+        sentences = {
+            "server": "{error}",
+            "no-microphone": _("no microphone is connected"),
+            "microphone-not-ready": _("the microphone is not ready"),
+            "microphone-failed": "{error}",
+            "model-failed": "{error}",
+            "too-slow": _("the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"),
+            "too-slow-for-any-model": _(
+                "the machine is too slow for any model now; it is tried again when it is less busy"
+            ),
+        }
+        try:
+            return sentences.get(self.code, self.code).format(**self.details)
+        except KeyError:  # a detail is missing: another version of the daemon
+            return self.code
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonSnapshot:
     """One moment of the daemon; the defaults say that it does not run."""
 
@@ -51,8 +82,8 @@ class DaemonSnapshot:
     """Description of the source in use, empty while there is none."""
     model: str = ""
     state: str = IDLE
-    reason: str = ""
-    """Why, where the state alone does not say; in the daemon's language."""
+    reason: Reason = field(default_factory=lambda: Reason(""))
+    """Why, where the state alone does not say."""
     listeners: tuple[str, ...] = ()
     microphones: tuple[Microphone, ...] = ()
     models: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from ..bus.session_bus import (
     INVALID_VALUE,
     NOT_STORED,
     OBJECT_PATH,
+    SUPERSEDED,
     UNAVAILABLE,
     UNKNOWN_MICROPHONE,
     UNKNOWN_MODEL,
@@ -31,6 +32,7 @@ from ..errors import (
     DeviceError,
     NotRunningError,
     SettingsError,
+    SupersededError,
     UnusableModelError,
     UsageError,
 )
@@ -43,6 +45,7 @@ _ERRORS: dict[str, type[DensenoiserError]] = {
     INVALID_VALUE: UsageError,
     UNKNOWN_MICROPHONE: DeviceError,
     UNKNOWN_MODEL: UnusableModelError,
+    SUPERSEDED: SupersededError,
     UNAVAILABLE: BackendError,
     NOT_STORED: SettingsError,
 }
@@ -88,11 +91,11 @@ class DaemonClient:
         values: Properties = await self._send(_PROPERTIES, "GetAll", "s", [INTERFACE])
         return values
 
-    async def set(self, name: str, signature: str, value: object) -> None:
-        """Write one. UsageError, DeviceError or UnusableModelError if the daemon refuses the value."""
+    async def set(self, name: str, signature: str, value: object, patience_seconds: float | None = None) -> None:
+        """Write one. UsageError, DeviceError, UnusableModelError or SupersededError if the daemon refuses the value."""
         from dbus_fast import Variant  # noqa: PLC0415  (the other commands need none)
 
-        await self._send(_PROPERTIES, "Set", "ssv", [INTERFACE, name, Variant(signature, value)])
+        await self._send(_PROPERTIES, "Set", "ssv", [INTERFACE, name, Variant(signature, value)], patience_seconds)
 
     async def call(self, member: str, signature: str = "", *arguments: object) -> Any:
         """Call a method; its result, or None. Errors as of ``set``."""
@@ -134,7 +137,14 @@ class DaemonClient:
     async def _match(self, rule: str) -> None:
         await self._ask(to_bus("AddMatch", f"type='signal',{rule}"))
 
-    async def _send(self, interface: str, member: str, signature: str, body: list[Any]) -> Any:
+    async def _send(
+        self,
+        interface: str,
+        member: str,
+        signature: str,
+        body: list[Any],
+        patience_seconds: float | None = None,
+    ) -> Any:
         reply = await self._ask(
             Message(
                 destination=BUS_NAME,
@@ -144,14 +154,15 @@ class DaemonClient:
                 signature=signature,
                 body=body,
                 flags=MessageFlag.NO_AUTOSTART,
-            )
+            ),
+            patience_seconds,
         )
         return unpack_variants(reply.body[0]) if reply.body else None
 
-    async def _ask(self, message: Message) -> Message:
+    async def _ask(self, message: Message, patience_seconds: float | None = None) -> Message:
         assert self._bus is not None
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(patience_seconds or _ANSWER_SECONDS):
                 reply = await self._bus.call(message)
         except TimeoutError:
             raise DensenoiserError(

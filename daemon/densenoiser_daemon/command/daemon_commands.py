@@ -13,6 +13,9 @@ from ..settings.settings import AUTO
 from . import status_text
 from .daemon_client import DaemonClient, Properties
 
+_LOADING_SECONDS = 60.0
+"""A model is loaded within 3 s; a busy machine or a first start of CUDA takes longer."""
+
 Command = Callable[[DaemonClient, argparse.Namespace], Awaitable[None]]
 
 
@@ -44,7 +47,7 @@ async def toggle(client: DaemonClient, args: argparse.Namespace) -> None:
 async def mute(client: DaemonClient, args: argparse.Namespace) -> None:
     """``mute`` and ``unmute``."""
     muted = args.command == "mute"
-    await client.call("Mute", "b", muted)
+    await client.set("Muted", "b", muted)
     say(_("The microphone is muted.") if muted else _("The microphone is not muted."))
 
 
@@ -55,14 +58,14 @@ async def strength(client: DaemonClient, args: argparse.Namespace) -> None:
     if args.strength_db is not None and args.own:
         await client.call("SetMicrophoneStrength", "sd", "", args.strength_db)
     elif args.strength_db is not None:
-        await client.call("SetStrength", "d", args.strength_db)
+        await client.set("Strength", "d", args.strength_db)
     say(status_text.strength((await client.properties())["Strength"]))
 
 
 async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
     """Show or choose the microphone."""
     if args.name is not None:
-        await client.call("SetMicrophone", "s", args.name)
+        await client.set("Microphone", "s", args.name)
     choice = (await client.properties())["Microphone"]
     microphones = {name: description for name, description, *_rest in await client.call("ListMicrophones")}
     if choice == AUTO:
@@ -90,7 +93,7 @@ async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
 async def model(client: DaemonClient, args: argparse.Namespace) -> None:
     """Show or choose the model."""
     if args.name is not None:
-        await client.call("SetModel", "s", args.name)
+        await client.set("Model", "s", args.name, patience_seconds=_LOADING_SECONDS)
     say((await client.properties())["Model"])
 
 

@@ -1,15 +1,19 @@
-"""The daemon's properties in words and in JSON: pure functions."""
+"""Puts the daemon's D-Bus properties into words and into JSON. Pure functions."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..i18n import _, ngettext
 from ..settings.settings import AUTO
-from ..status import State
+from ..status import ReasonCode, State
 from .daemon_client import Properties
+
+Fact = Sequence[Any]
+"""A code and its details, as they come over the bus."""
 
 
 def headline(values: Properties) -> str:
@@ -22,15 +26,15 @@ def headline(values: Properties) -> str:
     }
     state = State(values["State"])
     if state in troubles:
-        return troubles[state].format(listeners=listeners, reason=values["Reason"])
+        return troubles[state].format(listeners=listeners, reason=reason(values))
     if values["Muted"]:
         return _("muted")
     if not values["Enabled"]:
         return _("off: the microphone passes through unchanged")
     if state is State.IDLE:
         return _("on; nobody listens, the microphone is released")
-    if values["Reason"]:
-        return _("removing noise for {listeners}: {reason}").format(listeners=listeners, reason=values["Reason"])
+    if why := reason(values):
+        return _("removing noise for {listeners}: {reason}").format(listeners=listeners, reason=why)
     return _("removing noise for {listeners}").format(listeners=listeners)
 
 
@@ -85,10 +89,49 @@ def latency(values: Properties) -> str:
     return text + _(" (at most {ceiling:.0f} ms queued)").format(ceiling=values["LatencyCeiling"])
 
 
+def reason(values: Properties) -> str:
+    """Why the state is what it is; empty if there is nothing to say."""
+    return _words(
+        values["Reason"],
+        {
+            ReasonCode.SERVER: "{error}",
+            ReasonCode.NO_MICROPHONE: _("no microphone is connected"),
+            ReasonCode.MICROPHONE_NOT_READY: _("the microphone is not ready"),
+            ReasonCode.MICROPHONE_FAILED: "{error}",
+            ReasonCode.MODEL_FAILED: "{error}",
+            ReasonCode.TOO_SLOW: _(
+                "the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"
+            ),
+            ReasonCode.TOO_SLOW_FOR_ANY_MODEL: _(
+                "the machine is too slow for any model now; it is tried again when it is less busy"
+            ),
+        },
+    )
+
+
 def real_time(values: Properties) -> str:
     """How the audio thread is scheduled and whether its memory is locked."""
-    words = _("{scheduling}; memory {memory}")
-    return words.format(scheduling=values["Scheduling"] or _("unknown"), memory=values["Memory"] or _("unknown"))
+    return "; ".join(filter(None, (scheduling(values), memory(values)))) or _("unknown")
+
+
+def scheduling(values: Properties) -> str:
+    """How the audio thread is scheduled; empty before it runs."""
+    words = {
+        "by-limits": _("real time ({policy} {priority}), by the system's limits"),
+        "by-rtkit": _("real time ({policy} {priority}), by rtkit"),
+        "normal": _("no real time: rtkit is not there or refused ({error})"),
+    }
+    return _words(values["Scheduling"], words)
+
+
+def memory(values: Properties) -> str:
+    """Whether the daemon's memory is locked; empty before the audio thread runs."""
+    words = {
+        "locked": _("memory is locked"),
+        "limited": _("memory is not locked: the limit (ulimit -l) is {limit} KiB"),
+        "not-locked": _("memory is not locked: {error}"),
+    }
+    return _words(values["Memory"], words)
 
 
 def trouble(counters: dict[str, int]) -> str:
@@ -115,7 +158,20 @@ def for_json(values: Properties) -> dict[str, Any]:
     plain = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): _finite(value) for name, value in values.items()}
     if math.isinf(values["Strength"]):
         plain["strength"] = "full"
+    for name in ("reason", "scheduling", "memory"):
+        code, details = values[name.capitalize()]
+        plain[name] = {"code": code, **details}
     return plain
+
+
+def _words(fact: Fact, sentences: Mapping[str, str]) -> str:
+    """The sentence for a fact from the bus. A code that a newer daemon has is shown as it is."""
+    code: str = fact[0]
+    details: Mapping[str, str] = fact[1]
+    try:
+        return sentences.get(code, code).format(**details)
+    except KeyError:  # a detail is missing: another version of the daemon
+        return code
 
 
 def _finite(value: object) -> object:

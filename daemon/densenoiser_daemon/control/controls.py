@@ -1,20 +1,17 @@
-"""What the control side may ask of the daemon. Implemented by the composition root, used by the D-Bus service."""
+"""The contract between the D-Bus service and the daemon: what the service may read and change."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Protocol
-
-from densenoiser_models.frame import FrameSpec
 
 from ..audio.backend import Microphone
 from ..settings.settings import Settings
 from ..status import Status
 
-__all__ = ["Controls", "Microphone"]
-
 
 class Controls(Protocol):
-    """Every method may be called from any thread and returns at once."""
+    """Implemented by ``daemon.Daemon``. Every method may be called from any thread and returns at once."""
 
     @property
     def settings(self) -> Settings:
@@ -22,17 +19,22 @@ class Controls(Protocol):
         ...
 
     def apply(self, settings: Settings) -> None:
-        """Put ``settings`` in force from the next frame (a new model or microphone: as soon as it is ready)."""
+        """Put ``settings`` in force from the next frame, a new microphone as soon as it is ready.
+
+        Model and provider stay as they are: see ``use_model``.
+        """
+        ...
+
+    def use_model(self, model: str) -> Future[None]:
+        """Load ``model`` (a name or a path) and put it in force.
+
+        The future ends when it is in force, or with UnusableModelError or SupersededError, and then all is as it was.
+        """
         ...
 
     @property
     def status(self) -> Status:
         """The newest snapshot."""
-        ...
-
-    @property
-    def frame(self) -> FrameSpec:
-        """What every model must work on, for as long as the daemon lives."""
         ...
 
     @property

@@ -60,8 +60,6 @@ class ControlService:
         self._metering: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    # -- any thread ----------------------------------------------------------------------------------------------------
-
     def start(self) -> bool:
         """Own the bus name; False, having said why, while there is no bus yet. AlreadyRunningError if it is owned."""
         started: Future[bool] = Future()
@@ -95,8 +93,6 @@ class ControlService:
             loop.call_soon_threadsafe(callback)
         except RuntimeError:  # the loop was closed meanwhile: nobody to tell
             log.debug("a change came after the end of the service")
-
-    # -- the control thread --------------------------------------------------------------------------------------------
 
     def _run(self, started: Future[bool]) -> None:
         try:
@@ -188,6 +184,7 @@ class ControlService:
             bus.disconnect()
 
     def _values(self) -> dict[str, Any]:
+        self._object.look()
         return {name: getattr(self._object, name) for name in self._names}
 
     def _publish(self) -> None:
@@ -205,7 +202,8 @@ class ControlService:
             self._object.MicrophonesChanged()
 
     def _on_message(self, message: Message) -> Message | None:
-        """Before each message: remember who calls, drop a watcher that left the bus, refuse what cannot be meant."""
+        """Before each message: look at the daemon once, remember the caller, forget a watcher that left the bus."""
+        self._object.look()
         self._caller = message.sender or ""
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
             name, _old, new = message.body

@@ -1,4 +1,4 @@
-"""What to filter with while the machine is too slow: the chosen model, a lighter one, nothing."""
+"""Decides what filters while the machine is too slow: the chosen model, a lighter one, or none."""
 
 from __future__ import annotations
 
@@ -8,38 +8,41 @@ from dataclasses import dataclass
 
 from densenoiser_models.denoiser import Bypass, Denoiser
 
-from ..i18n import _
+from ..status import Fact, ReasonCode
 
 log = logging.getLogger(__name__)
 
 TRIP_FRAMES = 10
 WINDOW_FRAMES = 100
-"""So many late frames among so many mean a step down. Isolated stalls, seen once in 15 s, are no reason."""
+"""This many late frames within this many frames mean a step down. A single stall, seen once in 15 s, does not."""
 QUIET_FRAMES = 1000
-"""So many frames on end in time, 10 s of sound, mean a step up."""
+"""This many frames in a row in time, 10 s of sound, mean a step up."""
 MOST_QUIET_FRAMES = 32 * QUIET_FRAMES
-"""A step up that did not last doubles the quiet time that the next one needs, up to five minutes."""
+"""A step up that did not last doubles the quiet time needed before the next one, up to this limit of five minutes."""
 _GRACE_FRAMES = 10
-"""Right after a step the denoiser before it runs beside the next one for 6 frames: they are not held against either."""
+"""Right after a step both denoisers run for 6 frames. These frames count for neither."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rung:
-    """A denoiser with the names of what it is; both are empty where no model runs."""
+    """A denoiser, the name of its model and its provider. Both names are empty where no model runs."""
 
     denoiser: Denoiser
     model: str
     provider: str
 
 
-class Ladder:
+class FallbackLadder:
     """Counts late frames and names the rung to use. Owned by the worker."""
 
     def __init__(self, chosen: Rung, lighter: Rung | None = None) -> None:
-        """A chosen denoiser that is at fault from the start has nothing below it: it passes frames through already."""
+        """Below ``chosen`` comes ``lighter``, if there is one, and then the bypass.
+
+        A chosen denoiser at fault from the start has nothing below it, since it passes frames through already.
+        """
         self.rung = chosen
-        self.reason = ""
-        """Why it is not the chosen one; empty while it is."""
+        self.reason = Fact()
+        """Why the rung is not the chosen one; empty while it is."""
         self._chosen = chosen
         self._quiet = QUIET_FRAMES
         self._late: deque[int] = deque(maxlen=TRIP_FRAMES)
@@ -76,10 +79,10 @@ class Ladder:
                 if self._came_up:
                     self._quiet = min(2 * self._quiet, MOST_QUIET_FRAMES)
                 self._step(at + 1)
-                log.warning("%s", self.reason)
+                log.warning("the machine is too slow now; filtering with %s", self.rung.model or "no model")
         elif at and self._in_time >= self._quiet:
             self._step(at - 1)
-            log.info("frames are in time again; filtering with %s", self.rung.model or _("no model"))
+            log.info("frames are in time again; filtering with %s", self.rung.model or "no model")
         elif self._came_up and since >= MOST_QUIET_FRAMES:
             self._came_up, self._quiet = False, QUIET_FRAMES  # this time it lasted
 
@@ -90,9 +93,9 @@ class Ladder:
         self._in_time = 0
         self._late.clear()
         if self.rung is self._chosen:
-            self.reason = ""
+            self.reason = Fact()
         elif self.is_bypass:
-            self.reason = _("the machine is too slow for any model now; it is tried again when it is less busy")
+            self.reason = Fact(ReasonCode.TOO_SLOW_FOR_ANY_MODEL)
         else:
-            sentence = _("the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy")
-            self.reason = sentence.format(chosen=self._chosen.model, lighter=self.rung.model)
+            details = {"chosen": self._chosen.model, "lighter": self.rung.model}
+            self.reason = Fact(ReasonCode.TOO_SLOW, details)

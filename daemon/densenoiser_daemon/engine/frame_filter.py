@@ -1,4 +1,4 @@
-"""From a captured frame to one fit to be heard: denoiser, switches, faults, levels."""
+"""Turns a captured frame into the one applications hear: denoise, cross-fade, mute, survive faults, measure levels."""
 
 from __future__ import annotations
 
@@ -14,38 +14,37 @@ from densenoiser_models.denoiser import Denoiser
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
-from ..status import Levels
-from .fallback_ladder import Ladder, Rung
+from ..i18n import _
+from ..status import Fact, ReasonCode
+from .fallback_ladder import FallbackLadder, Rung
+from .level_meter import LevelMeter
 
 log = logging.getLogger(__name__)
 
 _FAULT_RETRY_SECONDS = 5.0
 _PROBATION_SECONDS = 1.0
 _SWAP_FRAMES = 6
-"""Until a new denoiser's past is filled: the transform's length and some."""
+"""How long a new denoiser runs beside the old one, until its past is filled: a little over the transform's length."""
 _SILENT_ENERGY = 1e-20
-"""Sum of squares of a frame below -200 dBFS: made exact silence, so that no filter computes with denormal numbers."""
-_CLIPPED_LEVEL = 0.999
-_CLIPPED_SAMPLES = 4
-"""So many samples of a frame at full scale are a waveform cut off; a voice that just reaches it touches it once or twice."""
+"""A frame below this sum of squares (-200 dBFS) becomes exact silence, so that no filter computes with denormals."""
 
 
 class FrameFilter:
-    """The denoiser in use and everything that changes what is heard of it, always within one frame and without a click.
+    """The denoiser in use, and everything that changes what is heard of it. Each change takes one frame and makes no click.
 
-    Owned by the worker, but for ``use`` and ``use_lighter``. ``model`` and ``provider`` name the denoiser in use.
+    Owned by the audio thread, except ``use`` and ``use_lighter``.
     """
 
     def __init__(
         self, denoiser: Denoiser, model: str, provider: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.ladder = Ladder(Rung(denoiser, model, provider))
-        self.clipped_frames = 0
-        """Frames so far that the microphone delivered cut off at full scale."""
+        """``model`` and ``provider`` name the denoiser. ``clock`` counts seconds from anywhere."""
+        self.meter = LevelMeter(denoiser.spec.hop)
         self.fault: str | None = None
         """Why frames pass through unfiltered, from the fault until the model has worked again for a while."""
         self._clock = clock
-        self._rung = self.ladder.rung
+        self._ladder = FallbackLadder(Rung(denoiser, model, provider))
+        self._rung = self._ladder.rung
         self._denoiser = denoiser
         self._wishes: deque[tuple[Rung | None, Rung | None]] = deque()
         self._incoming: Rung | None = None
@@ -54,8 +53,6 @@ class FrameFilter:
         self._output = np.zeros(denoiser.spec.hop, np.float32)
         self._ramp = np.arange(1, denoiser.spec.hop + 1, dtype=np.float32) / denoiser.spec.hop
         self._gain = 1.0
-        self._energy_in = self._energy_out = 0.0
-        self._level_frames = 0
         if denoiser.fault is not None:
             self._announce(denoiser.fault)
 
@@ -71,13 +68,23 @@ class FrameFilter:
 
     @property
     def provider(self) -> str:
-        """Where it runs; empty while none does."""
+        """Where the model runs; empty while none does."""
         return self._rung.provider
 
-    def use(self, chosen: Rung, lighter: Rung | None = None) -> None:
-        """Change over to another denoiser, with a cross-fade, and step down to ``lighter`` while it is too slow.
+    @property
+    def is_bypassed(self) -> bool:
+        """Whether frames pass through unfiltered, because of a fault or because the machine is too slow."""
+        return self.fault is not None or self._ladder.is_bypass
 
-        From any thread. ValueError if a spec is another.
+    @property
+    def reason(self) -> Fact:
+        """Why the chosen model does not run; empty while it does."""
+        return Fact(ReasonCode.MODEL_FAILED, {"error": self.fault}) if self.fault is not None else self._ladder.reason
+
+    def use(self, chosen: Rung, lighter: Rung | None = None) -> None:
+        """Change over to another denoiser with a cross-fade. Step down to ``lighter`` while the machine is too slow for it.
+
+        From any thread. ValueError if the frames of one of them differ from the ones in use.
         """
         self._check(chosen)
         if lighter is not None:
@@ -85,12 +92,15 @@ class FrameFilter:
         self._wishes.append((chosen, lighter))
 
     def use_lighter(self, lighter: Rung) -> None:
-        """Step down to ``lighter`` while the denoiser in use is too slow. From any thread. ValueError if its spec is another."""
+        """Step down to ``lighter`` while the machine is too slow for the denoiser in use. Thread and error as ``use``."""
         self._check(lighter)
         self._wishes.append((None, lighter))
 
     def process(self, frame: Samples, strength_db: float, muted: bool) -> tuple[Samples, float]:
-        """One frame to a finite one within [-1, 1], valid until the next call, and its energy. Mends ``frame`` in place."""
+        """Filter one frame, shape (hop,), float32; NaN and infinity in it are mended in place.
+
+        Returns the frame to hear, finite and within [-1, 1], valid until the next call, and its energy (sum of squares).
+        """
         energy = float(frame @ frame)
         if not math.isfinite(energy):
             np.nan_to_num(frame, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
@@ -98,13 +108,11 @@ class FrameFilter:
             energy = float(frame @ frame)
         if energy < _SILENT_ENERGY:
             frame[:] = 0.0
-        elif energy > _CLIPPED_SAMPLES * _CLIPPED_LEVEL**2:
-            self.clipped_frames += int(np.count_nonzero(np.abs(frame) >= _CLIPPED_LEVEL) >= _CLIPPED_SAMPLES)
-        self._energy_in += energy
+        self.meter.note_captured(frame, energy)
         if strength_db != self._denoiser.strength_db:
             self._denoiser.strength_db = strength_db
         np.copyto(self._output, self._denoiser.process(frame))
-        if self._wishes or self._rung is not self.ladder.rung:
+        if self._wishes or self._rung is not self._ladder.rung:
             self._swap(frame)
         if self._denoiser.fault is not None or self.fault is not None:
             self._watch_fault()
@@ -116,15 +124,20 @@ class FrameFilter:
             self._output[:] = 0.0
         np.clip(self._output, -1.0, 1.0, out=self._output)
         energy = float(self._output @ self._output)
-        self._energy_out += energy
-        self._level_frames += 1
+        self.meter.note_heard(energy)
         return self._output, energy
+
+    def note_cost(self, seconds: float) -> bool:
+        """The last frame took this long from capture to queue. Whether that was late: longer than a hop."""
+        is_late = seconds > self.spec.hop_seconds
+        self._ladder.note(is_late)
+        return is_late
 
     def settle(self) -> None:
         """While nobody listens: change over to the incoming denoiser at once."""
         self._grant_wishes()
-        if self._rung is not self.ladder.rung:
-            self._adopt(self.ladder.rung)
+        if self._rung is not self._ladder.rung:
+            self._adopt(self._ladder.rung)
 
     def reset(self) -> None:
         """Forget all past audio: the next frame begins a new stream."""
@@ -132,18 +145,10 @@ class FrameFilter:
         self._denoiser.reset()
         self.fault = self._denoiser.fault
 
-    def take_levels(self) -> Levels:
-        """Levels since the last call."""
-        samples = max(1, self._level_frames) * self.spec.hop
-        before, after = _dbfs(self._energy_in / samples), _dbfs(self._energy_out / samples)
-        self._energy_in = self._energy_out = 0.0
-        self._level_frames = 0
-        return Levels(before, after, before - after if math.isfinite(before) and math.isfinite(after) else 0.0)
-
     def _swap(self, frame: Samples) -> None:
         """Run the incoming denoiser beside the old one until its past is filled, then cross-fade within one frame."""
         self._grant_wishes()
-        rung = self.ladder.rung
+        rung = self._ladder.rung
         if rung is self._rung:
             return
         incoming = rung.denoiser
@@ -166,16 +171,17 @@ class FrameFilter:
         while self._wishes:
             chosen, lighter = self._wishes.popleft()
             if chosen is not None:
-                self.ladder = Ladder(chosen, lighter)
+                self._ladder = FallbackLadder(chosen, lighter)
             elif lighter is not None:
-                self.ladder.insert(lighter)
+                self._ladder.insert(lighter)
 
     def _check(self, rung: Rung) -> None:
         if rung.denoiser.spec != self.spec:
-            raise ValueError(f"this model works on frames of {rung.denoiser.spec}, the running one on {self.spec}")
+            fault = _("the model {model} works on frames of {spec}, this daemon on {frame}")
+            raise ValueError(fault.format(model=rung.model, spec=rung.denoiser.spec, frame=self.spec))
 
     def _watch_fault(self) -> None:
-        """Say a fault of the model once, give it another chance now and then, and say when it has kept well."""
+        """Log a fault of the model once, try the model again now and then, and log when it has worked for a while."""
         fault, now = self._denoiser.fault, self._clock()
         if fault is not None:
             if self.fault is None:
@@ -191,7 +197,3 @@ class FrameFilter:
         self.fault, self._fault_since = fault, self._clock()
         retry = f"trying again every {_FAULT_RETRY_SECONDS:.0f} s"
         log.error("%s; passing the microphone through unfiltered, %s", fault, retry)
-
-
-def _dbfs(power: float) -> float:
-    return 10.0 * math.log10(power) if power > 0.0 else -math.inf

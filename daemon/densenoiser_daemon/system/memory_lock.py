@@ -7,27 +7,29 @@ import os
 import resource
 from pathlib import Path
 
-from ..i18n import _
+from ..status import Fact
 
 # <bits/mman-linux.h>. On fault: what was touched stays, but nothing is read in only to be locked, so memory does not grow.
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
 
 
-def lock_memory() -> str:
-    """Keep this process's memory in RAM; what came of it, in words. Never raises.
+def lock_memory() -> Fact:
+    """Keep this process's memory in RAM. What came of it; never raises.
+
+    Codes: "locked", "limited" (detail: limit, in KiB) or "not-locked" (detail: error).
 
     Only where no limit is in force: under one, the first allocation beyond it would fail, and end the daemon.
     """
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
     if limit != resource.RLIM_INFINITY and not _may_exceed_limits():
-        return _("not locked: the limit (ulimit -l) is {limit} KiB").format(limit=limit // 1024)
+        return Fact("limited", {"limit": str(limit // 1024)})
     try:
         library = ctypes.CDLL(None, use_errno=True)
         failed = library.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
     except (OSError, AttributeError) as error:  # no such call on this system
-        return _("not locked: {error}").format(error=error)
-    return _("not locked: {error}").format(error=os.strerror(ctypes.get_errno())) if failed else _("locked")
+        return Fact("not-locked", {"error": str(error)})
+    return Fact("not-locked", {"error": os.strerror(ctypes.get_errno())}) if failed else Fact("locked")
 
 
 def _may_exceed_limits() -> bool:

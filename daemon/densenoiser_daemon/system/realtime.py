@@ -13,6 +13,8 @@ from pathlib import Path
 from dbus_fast import BusType, DBusError, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
+from ..status import Fact
+
 log = logging.getLogger(__name__)
 
 PRIORITY = 10
@@ -20,24 +22,28 @@ PRIORITY = 10
 _LIMIT_MICROSECONDS = 200_000
 """A real-time thread that computes for so long without sleeping is demoted; a frame takes under 1 ms."""
 _REALTIME_POLICIES = {os.SCHED_FIFO: "SCHED_FIFO", os.SCHED_RR: "SCHED_RR"}
+_GRANTED = {"policy": "SCHED_RR", "priority": str(PRIORITY)}
 _RTKIT = "org.freedesktop.RealtimeKit1"
 _RTKIT_PATH = "/org/freedesktop/RealtimeKit1"
 
 
-def request() -> str:
-    """Ask for SCHED_RR for the calling thread; how it is scheduled from now on, in words. Never raises."""
+def request() -> Fact:
+    """Ask for SCHED_RR for the calling thread. How it is scheduled from now on; never raises.
+
+    Codes: "by-limits" and "by-rtkit" (details: policy, priority), or "normal" (detail: error).
+    """
     thread = threading.get_native_id()
     try:
         _limit(_LIMIT_MICROSECONDS)
         os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
-        return f"SCHED_RR {PRIORITY}, by the system's limits"
+        return Fact("by-limits", _GRANTED)
     except (OSError, ValueError) as error:
         log.debug("no real time by the system's limits (%s); asking rtkit", error)
     try:
         asyncio.run(asyncio.wait_for(_ask_rtkit(thread), timeout=2.0))
     except (OSError, TimeoutError, DBusError, EOFError, ValueError) as error:
-        return f"normal: rtkit is not there or refused ({error})"
-    return f"SCHED_RR {PRIORITY}, by rtkit"
+        return Fact("normal", {"error": str(error)})
+    return Fact("by-rtkit", _GRANTED)
 
 
 def scheduling(process: int) -> str:

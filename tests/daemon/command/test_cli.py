@@ -22,7 +22,7 @@ from densenoiser_daemon.command import status_text
 from densenoiser_daemon.command.cli import build_parser, main
 from densenoiser_daemon.command.monitor import draw, meter
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.status import State
+from densenoiser_daemon.status import Fact, State
 
 COMMAND = [sys.executable, "-m", "densenoiser_daemon.command.cli"]
 
@@ -96,7 +96,9 @@ def test_status_for_people(
     assert re.search(r"^State +removing noise for Zoom$", text, re.M)
     assert re.search(r"^Microphone +USB Headset \(automatic\)$", text, re.M)
     assert re.search(r"^Latency +20.0 ms filter \+ 31.5 ms transport \(at most 60 ms queued\)$", text, re.M)
-    controls.status = replace(controls.status, state=State.BYPASSED, reason="NaN from the model")
+    controls.status = replace(
+        controls.status, state=State.BYPASSED, reason=Fact("model-failed", {"error": "NaN from the model"})
+    )
     assert "noise passes through to Zoom: NaN from the model" in printed(capsys, "status")
 
 
@@ -285,7 +287,7 @@ def test_the_picture_shows_names_as_they_are(service: ControlService, controls: 
     """A microphone called [bold] is no markup."""
     values = {
         "State": "running",
-        "Reason": "",
+        "Reason": ("", {}),
         "Listeners": ["[red]Zoom"],
         "Muted": False,
         "Enabled": True,
@@ -298,8 +300,8 @@ def test_the_picture_shows_names_as_they_are(service: ControlService, controls: 
         "Provider": "cpu",
         "AlgorithmicLatency": 20.0,
         "LatencyCeiling": 60.0,
-        "Scheduling": "normal",
-        "Memory": "",
+        "Scheduling": ("", {}),
+        "Memory": ("", {}),
         "TransportLatency": 0.0,
         "Server": "",
         "Counters": dict.fromkeys(
@@ -320,7 +322,13 @@ def test_the_picture_shows_names_as_they_are(service: ControlService, controls: 
 
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_has_words(state: State) -> None:
-    values = {"State": str(state), "Reason": "why", "Listeners": ["Zoom"], "Muted": False, "Enabled": True}
+    values = {
+        "State": str(state),
+        "Reason": ["model-failed", {"error": "why"}],
+        "Listeners": ["Zoom"],
+        "Muted": False,
+        "Enabled": True,
+    }
     text = status_text.headline(values)
     assert ("why" in text) == (state is not State.IDLE)
 

@@ -12,6 +12,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,12 +22,14 @@ from tests.daemon.conftest import StartDaemon
 from densenoiser_daemon.audio.backend import Microphone
 from densenoiser_daemon.command.cli import main
 from densenoiser_daemon.control.service import ControlService
+from densenoiser_daemon.errors import UnusableModelError
 from densenoiser_daemon.measurement.demo import start_daemon
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer
 from densenoiser_daemon.settings.file import SettingsFile
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Levels, State, Status
-from densenoiser_models.frame import FrameSpec
+from densenoiser_models.errors import ModelError
+from densenoiser_models.model_file import load_model
 
 HEADSET = Microphone("alsa_input.usb-headset", "USB Headset", 48_000, 1, True)
 WEBCAM = Microphone("alsa_input.webcam", "Webcam", 44_100, 2, False)
@@ -50,11 +54,21 @@ class RecordedControls:
             levels=Levels(-30.0, -42.0, 12.0),
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
-        self.frame = FrameSpec()
         self.ended = threading.Event()
 
     def apply(self, settings: Settings) -> None:
         self.settings = settings
+
+    def use_model(self, model: str) -> Future[None]:
+        answer: Future[None] = Future()
+        try:
+            load_model(model)
+        except ModelError as error:
+            answer.set_exception(UnusableModelError(str(error)))
+        else:
+            self.settings = replace(self.settings, model=model)
+            answer.set_result(None)
+        return answer
 
     def quit(self) -> None:
         self.ended.set()

@@ -83,13 +83,16 @@ def peaks(samples: Samples) -> Samples:
 
 
 def order(member: str, signature: str = "", *arguments: object) -> float:
-    """Call the daemon; the moment just before, monotonic clock, s."""
+    """Set a property or call a method without arguments; the moment just before, monotonic clock, s."""
 
     async def ask() -> float:
         async with DaemonClient() as client:
             await client.properties()
             started = time.monotonic()
-            await client.call(member, signature, *arguments)
+            if arguments:
+                await client.set(member, signature, arguments[0])
+            else:
+                await client.call(member)
             return started
 
     return asyncio.run(ask())
@@ -102,8 +105,8 @@ def level(client: Recorder) -> float:
 
 ORDERS: list[tuple[str, str, list[tuple[object, ...]]]] = [
     ("Toggle", "", [(), ()]),
-    ("Mute", "b", [(True,), (False,)]),
-    ("SetStrength", "d", [(0.0,), (math.inf,)]),
+    ("Muted", "b", [(True,), (False,)]),
+    ("Strength", "d", [(0.0,), (math.inf,)]),
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import resource
 import subprocess
@@ -12,24 +11,20 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
 from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
-from tests.models.conftest import sidecar, tiny_graph
 from tests.support.dbus_calls import OWN, ask, calling, send, setting
 
 from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH
 from densenoiser_daemon.command.daemon_client import DaemonClient, Properties
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError, SettingsError, UnusableModelError
+from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError, SettingsError
 from densenoiser_daemon.settings.file import SettingsFile
-from densenoiser_daemon.settings.settings import Settings
-from densenoiser_daemon.status import Counters, Levels, State
-from densenoiser_models.frame import FrameSpec
+from densenoiser_daemon.status import Counters, Fact, Levels, ReasonCode, State
 
 
 def test_all_properties_are_there(service: ControlService) -> None:
@@ -44,14 +39,14 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "ActiveModel": "densenet-small",
         "Provider": "cpu",
         "State": "running",
-        "Reason": "",
+        "Reason": ("", {}),
         "Listeners": ["Zoom"],
         "Server": "PulseAudio 16.1",
         "AlgorithmicLatency": 20.0,
         "TransportLatency": 31.5,
         "LatencyCeiling": 60.0,
-        "Scheduling": "",
-        "Memory": "",
+        "Scheduling": ("", {}),
+        "Memory": ("", {}),
         "Counters": {
             "frames": 0,
             "xruns": 0,
@@ -87,9 +82,9 @@ def test_orders_are_carried_out_and_stored(
         assert await client.call("Toggle") is False
         assert await client.call("Toggle") is True
         await client.set("Enabled", "b", False)
-        await client.call("Mute", "b", True)
-        await client.call("SetStrength", "d", 12.0)
-        await client.call("SetMicrophone", "s", "webcam")
+        await client.set("Muted", "b", True)
+        await client.set("Strength", "d", 12.0)
+        await client.set("Microphone", "s", "webcam")
         assert await client.call("ListMicrophones") == [
             (HEADSET.name, "USB Headset", 48_000, True, False),
             (WEBCAM.name, "Webcam", 44_100, False, True),
@@ -110,13 +105,16 @@ def test_a_microphone_may_have_a_strength_of_its_own(service: ControlService, co
     async def order(client: DaemonClient) -> list[float]:
         seen = []
         for member, signature, *arguments in (
-            ("SetStrength", "d", 12.0),
+            ("Strength", "d", 12.0),
             ("SetMicrophoneStrength", "sd", "", 6.0),
-            ("SetStrength", "d", 7.0),
+            ("Strength", "d", 7.0),
             ("SetMicrophoneStrength", "sd", "Webcam", 20.0),
             ("ForgetMicrophoneStrength", "s", HEADSET.name),
         ):
-            await client.call(str(member), str(signature), *arguments)
+            if member == "Strength":
+                await client.set(member, signature, *arguments)
+            else:
+                await client.call(member, signature, *arguments)
             seen.append((await client.properties())["Strength"])
         return seen
 
@@ -145,32 +143,20 @@ def test_a_change_that_cannot_be_stored_is_made_and_says_so(
     assert controls.settings.muted is False
 
 
-def test_a_model_of_other_frames_is_refused_and_not_stored(
-    service: ControlService, controls: RecordedControls, store: SettingsFile, tmp_path: Path
-) -> None:
-    other = FrameSpec(sample_rate=16_000, hop=160, fft_size=512, synthesis_window=320)
-    for name, spec in (("same", FrameSpec()), ("other", other)):
-        graph = tiny_graph(spec, gain=0.5, memory=0.0, nan_above=1e30, fail_above=1e30)
-        (tmp_path / f"{name}.onnx").write_bytes(graph)
-        (tmp_path / f"{name}.json").write_text(json.dumps(sidecar(spec, graph)))
-    with pytest.raises(UnusableModelError, match=r"works on frames of .*16000"):
-        ask(lambda client: client.call("SetModel", "s", str(tmp_path / "other.onnx")))
-    assert controls.settings == Settings()
-    assert not store.path.exists()
-    ask(lambda client: client.call("SetModel", "s", str(tmp_path / "same.onnx")))
-    assert store.load().model == str(tmp_path / "same.onnx")
-
-
 def test_a_change_is_signalled_when_the_engine_reports_it(service: ControlService, controls: RecordedControls) -> None:
     async def follow(client: DaemonClient) -> list[Properties]:
         seen = []
         async for values in client.changes():
             seen.append(values)
             if len(seen) == 1:
-                controls.status = replace(controls.status, state=State.BYPASSED, reason="the model returned NaN")
+                controls.status = replace(
+                    controls.status,
+                    state=State.BYPASSED,
+                    reason=Fact(ReasonCode.MODEL_FAILED, {"error": "it returned NaN"}),
+                )
                 service.changed()
             elif len(seen) == 2:
-                await client.call("SetStrength", "d", 3.0)
+                await client.set("Strength", "d", 3.0)
             else:
                 break
         return seen
@@ -180,7 +166,7 @@ def test_a_change_is_signalled_when_the_engine_reports_it(service: ControlServic
             return await follow(client)
 
     first, second, third = ask(limited)
-    assert second == {**first, "State": "bypassed", "Reason": "the model returned NaN"}
+    assert second == {**first, "State": "bypassed", "Reason": ("model-failed", {"error": "it returned NaN"})}
     assert third == {**second, "Strength": 3.0}
 
 

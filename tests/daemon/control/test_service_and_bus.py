@@ -66,7 +66,7 @@ def test_the_service_comes_back_with_its_bus(
     async def watch_until_the_end(process: subprocess.Popen[bytes]) -> None:
         async with DaemonClient() as client:
             await client.call("Watch", "b", True)
-            calls = [asyncio.ensure_future(client.call("Mute", "b", True)) for _number in range(20)]
+            calls = [asyncio.ensure_future(client.set("Muted", "b", True)) for _number in range(20)]
             await asyncio.sleep(0.01)
             process.send_signal(signal.SIGKILL)
             process.wait()

@@ -13,8 +13,9 @@ from tests.support.fake_backend import HEADSET, RATE, FakeBackend
 from tests.support.running_engine import DELAY, HOP, Running, Start, fit, largest_step, tiny, tone
 from tests.support.waiting import wait_until
 
+from densenoiser_daemon.engine.fallback_ladder import Rung
 from densenoiser_daemon.settings.settings import Settings
-from densenoiser_daemon.status import State
+from densenoiser_daemon.status import Fact, State
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
@@ -137,7 +138,7 @@ def test_a_new_model_fades_in(start: Start, tmp_path: Path) -> None:
     running.backend.playback_latency = None
     signal = tone(0.6)
     before = running.say(signal[: 30 * HOP])
-    running.engine.use(tiny(tmp_path, "other", gain=0.2), "other", "cpu")
+    running.engine.use(Rung(tiny(tmp_path, "other", gain=0.2), "other", "cpu"))
     played = np.concatenate([before, running.say(signal[30 * HOP :])])[4 * HOP :]
     assert running.engine.status.model == "other"
     assert np.abs(played[-5 * HOP :]).max() < 0.3 * np.abs(played[: 5 * HOP]).max()
@@ -149,23 +150,23 @@ def test_a_new_model_is_taken_while_nobody_listens(start: Start, tmp_path: Path)
     backend.listeners = ()
     running = start(backend)
     running.await_state(State.IDLE)
-    running.engine.use(tiny(tmp_path, "other"), "other", "cpu")
+    running.engine.use(Rung(tiny(tmp_path, "other"), "other", "cpu"))
     wait_until(lambda: running.engine.status.model == "other", 5, "the other model")
 
 
 def test_a_model_of_another_spec_is_refused(start: Start, tmp_path: Path) -> None:
     running = start()
-    with pytest.raises(ValueError, match="this model works on frames of"):
-        running.engine.use(Bypass(FrameSpec(hop=240, synthesis_window=480)), "short", "cpu")
+    with pytest.raises(ValueError, match="the model short works on frames of"):
+        running.engine.use(Rung(Bypass(FrameSpec(hop=240, synthesis_window=480)), "short", "cpu"))
     assert running.engine.status.model == "tiny"
 
 
 def test_a_model_that_works_ends_the_bypass_of_a_missing_one(start: Start, tmp_path: Path) -> None:
     running = start(denoiser=Bypass(FrameSpec(), fault="no model"))
     running.say(tone(0.1))
-    running.engine.use(tiny(tmp_path), "tiny", "cpu")
+    running.engine.use(Rung(tiny(tmp_path), "tiny", "cpu"))
     running.say(tone(0.2))
-    assert (running.engine.status.state, running.engine.status.reason) == (State.RUNNING, "")
+    assert (running.engine.status.state, running.engine.status.reason) == (State.RUNNING, Fact())
 
 
 # -- faults --------------------------------------------------------------------------------------------------------

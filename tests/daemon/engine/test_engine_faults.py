@@ -16,7 +16,7 @@ from densenoiser_daemon.engine import frame_filter
 from densenoiser_daemon.engine.engine import LATENCY_CEILING_SECONDS
 from densenoiser_daemon.errors import BackendError, DeviceError
 from densenoiser_daemon.settings.settings import Settings
-from densenoiser_daemon.status import State
+from densenoiser_daemon.status import Fact, ReasonCode, State
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
@@ -34,7 +34,8 @@ def test_a_faulty_model_means_bypass_at_the_same_delay_said_once_and_then_anothe
     with caplog.at_level(logging.ERROR):
         played = running.say(loud)
         assert running.engine.status.state is State.BYPASSED
-        assert "model" in running.engine.status.reason
+        assert running.engine.status.reason.code == ReasonCode.MODEL_FAILED
+        assert "model" in running.engine.status.reason.details["error"]
         np.testing.assert_allclose(played[4 * HOP :], loud[4 * HOP - DELAY : -DELAY], atol=1e-5)
         for _ in range(4):  # it is tried and fails again
             running.say(tone(0.02, 0.9))
@@ -60,7 +61,7 @@ def test_a_missing_model_is_announced_once(
             running.say(tone(0.05))
             time.sleep(0.06)
     assert len(caplog.records) == 1
-    assert running.engine.status.reason == "no model named 'x'"
+    assert running.engine.status.reason == Fact(ReasonCode.MODEL_FAILED, {"error": "no model named 'x'"})
     assert State.RUNNING not in running.states()
 
 
@@ -75,7 +76,7 @@ def test_a_lost_server_is_waited_for_and_found_again(start: Start) -> None:
     running.await_state(State.RUNNING)
     assert first.closes == second.closes == 1
     assert running.engine.status.counters.restarts == 1
-    assert first.lost in {s.reason for s in running.changes if s.state is State.WAITING_FOR_SERVER}
+    assert Fact(ReasonCode.SERVER, {"error": first.lost}) in [s.reason for s in running.changes]
     assert len(running.say(tone(0.1))) > 0
 
 
@@ -83,7 +84,7 @@ def test_while_no_server_answers_there_are_no_microphones(start: Start) -> None:
     backend = FakeBackend()
     backend.refusals.extend(BackendError("no sound server answers") for _ in range(4))
     running = start(backend)
-    wait_until(lambda: running.engine.status.reason == "no sound server answers", 5, "the reason")
+    wait_until(lambda: running.engine.status.reason.details.get("error") == "no sound server answers", 5, "the reason")
     assert not len(running.engine.microphones)
     running.await_state(State.RUNNING)
     assert [m.name for m in running.engine.microphones] == [HEADSET.name, WEBCAM.name]
@@ -97,7 +98,9 @@ def test_a_busy_microphone_is_tried_again(start: Start, monkeypatch: pytest.Monk
     running.await_state(State.RUNNING)
     assert (backend.starts, len(backend.refusals)) == (1, 0)
     waiting = [s for s in running.changes if s.state is State.WAITING_FOR_MICROPHONE]
-    assert "cannot record from headset: busy" in {s.reason for s in waiting}
+    assert Fact(ReasonCode.MICROPHONE_FAILED, {"error": "cannot record from headset: busy"}) in [
+        s.reason for s in waiting
+    ]
 
 
 def test_an_unplugged_microphone_is_announced_and_its_stand_in_taken(
@@ -121,7 +124,7 @@ def test_without_a_microphone_it_waits(start: Start) -> None:
     backend = FakeBackend()
     backend.microphones = ()
     running = start(backend)
-    assert running.await_state(State.WAITING_FOR_MICROPHONE).reason == "no microphone is connected"
+    assert running.await_state(State.WAITING_FOR_MICROPHONE).reason == Fact(ReasonCode.NO_MICROPHONE)
     backend.microphones = (HEADSET,)
     backend.settle()
     running.await_state(State.RUNNING)

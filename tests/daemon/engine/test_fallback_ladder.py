@@ -12,10 +12,11 @@ from densenoiser_daemon.engine.fallback_ladder import (
     QUIET_FRAMES,
     TRIP_FRAMES,
     WINDOW_FRAMES,
-    Ladder,
+    FallbackLadder,
     Rung,
 )
 from densenoiser_daemon.engine.frame_filter import FrameFilter
+from densenoiser_daemon.status import Fact, ReasonCode
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 
@@ -26,11 +27,11 @@ def rung(name: str, fault: str | None = None) -> Rung:
     return Rung(Bypass(FrameSpec(), fault), name, "cpu")
 
 
-def ladder() -> Ladder:
-    return Ladder(rung("chosen"), rung("lighter"))
+def ladder() -> FallbackLadder:
+    return FallbackLadder(rung("chosen"), rung("lighter"))
 
 
-def note(steps: Ladder, late: bool, frames: int) -> None:
+def note(steps: FallbackLadder, late: bool, frames: int) -> None:
     for _ in range(frames):
         steps.note(late)
 
@@ -39,10 +40,10 @@ def test_it_goes_down_a_rung_at_a_time_and_says_each_once(caplog: pytest.LogCapt
     steps = ladder()
     with caplog.at_level(logging.WARNING):
         note(steps, True, TRIP_FRAMES - 1)
-        assert (steps.rung.model, steps.reason) == ("chosen", "")
+        assert (steps.rung.model, steps.reason) == ("chosen", Fact())
         note(steps, True, 1)
         assert (steps.rung.model, steps.is_bypass) == ("lighter", False)
-        assert "chosen" in steps.reason
+        assert steps.reason == Fact(ReasonCode.TOO_SLOW, {"chosen": "chosen", "lighter": "lighter"})
         note(steps, True, 3 * TRIP_FRAMES)
         assert (steps.rung.model, steps.is_bypass) == ("", True)
         note(steps, True, 500)
@@ -65,7 +66,7 @@ def test_a_quiet_time_brings_it_up_again_and_a_late_frame_begins_it_anew() -> No
     note(steps, False, QUIET_FRAMES - 1)
     assert steps.rung.model == "lighter"
     note(steps, False, 1)
-    assert (steps.rung.model, steps.reason) == ("chosen", "")
+    assert (steps.rung.model, steps.reason) == ("chosen", Fact())
 
 
 def test_each_step_up_that_does_not_last_makes_the_next_one_wait_twice_as_long() -> None:
@@ -88,11 +89,11 @@ def test_each_step_up_that_does_not_last_makes_the_next_one_wait_twice_as_long()
 
 
 def test_a_denoiser_at_fault_has_nothing_below_it() -> None:
-    steps = Ladder(rung("", fault="no model"))
+    steps = FallbackLadder(rung("", fault="no model"))
     note(steps, True, 500)
     steps.insert(rung("lighter"))
     note(steps, True, 500)
-    assert (steps.rung.model, steps.is_bypass, steps.reason) == ("", False, "")
+    assert (steps.rung.model, steps.is_bypass, steps.reason) == ("", False, Fact())
 
 
 def test_a_step_makes_no_click_and_keeps_the_delay() -> None:
@@ -102,7 +103,7 @@ def test_a_step_makes_no_click_and_keeps_the_delay() -> None:
     played = []
     for number, frame in enumerate(tone.reshape(-1, HOP)):
         played.append(voice.process(frame.copy(), 0.0, muted=False)[0].copy())
-        voice.ladder.note(late=number in range(20, 40))
+        voice.note_cost(1.0 if number in range(20, 40) else 0.001)
     output = np.concatenate(played)
     delay = FrameSpec().latency_samples
     assert voice.model in ("lighter", "")
@@ -111,5 +112,5 @@ def test_a_step_makes_no_click_and_keeps_the_delay() -> None:
 
 def test_a_lighter_model_of_another_frame_is_refused() -> None:
     voice = FrameFilter(Bypass(FrameSpec()), "chosen", "cpu")
-    with pytest.raises(ValueError, match="this model works on frames of"):
+    with pytest.raises(ValueError, match="the model short works on frames of"):
         voice.use_lighter(Rung(Bypass(FrameSpec(hop=240, synthesis_window=480)), "short", "cpu"))

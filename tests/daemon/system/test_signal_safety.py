@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from densenoiser_daemon.daemon import LIGHTER_MODEL, open_lighter
 from densenoiser_daemon.engine.frame_filter import FrameFilter
+from densenoiser_daemon.engine.model_loader import LIGHTER_MODEL, lighter_than
 from densenoiser_models.denoiser import OnnxDenoiser
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import DEFAULT_MODEL, load_model
@@ -59,10 +59,10 @@ def test_clipped_input_is_counted_and_not_amplified() -> None:
     voice = FrameFilter(shipped(), DEFAULT_MODEL, "cpu")
     clipped = np.clip(3.0 * np.sin(2 * np.pi * 200.0 * TIME), -1.0, 1.0)
     played = through(voice, clipped)
-    assert voice.clipped_frames == RATE // HOP
+    assert voice.meter.clipped_frames == RATE // HOP
     assert np.sqrt(np.mean(played**2)) <= np.sqrt(np.mean(clipped**2))
     through(voice, 0.98 * np.sin(2 * np.pi * 200.0 * TIME))
-    assert voice.clipped_frames == RATE // HOP, "loud is not clipped"
+    assert voice.meter.clipped_frames == RATE // HOP, "loud is not clipped"
 
 
 def test_state_that_went_bad_is_reset(caplog: pytest.LogCaptureFixture) -> None:
@@ -121,7 +121,7 @@ def test_after_five_minutes_of_silence_speech_is_heard() -> None:
 
 
 def test_the_lighter_model_is_lighter() -> None:
-    found = open_lighter(shipped())
+    found = lighter_than(shipped())
     assert found is not None
     assert (found.model, found.provider) == (LIGHTER_MODEL, "cpu")
-    assert open_lighter(shipped(LIGHTER_MODEL)) is None
+    assert lighter_than(shipped(LIGHTER_MODEL)) is None

@@ -21,6 +21,7 @@ from ...i18n import _
 from ...settings.file import SettingsFile
 from ...settings.settings import Settings
 from ...status import State
+from .. import status_text
 from ..daemon_client import DaemonClient, Properties
 from .finding import Finding, Verdict
 
@@ -72,10 +73,11 @@ def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
         )
     state = values["State"]
     if state in (State.BYPASSED, State.WAITING_FOR_SERVER, State.WAITING_FOR_MICROPHONE):
-        text = _("densenoised is in trouble ({state}): {reason}").format(state=state, reason=values["Reason"])
+        text = _("densenoised is in trouble: {what}").format(what=status_text.headline(values))
         yield Finding("daemon", Verdict.FAULT, text, _("see its log: journalctl --user -u densenoised"))
     else:
-        yield Finding("daemon", Verdict.GOOD, _("densenoised runs ({state})").format(state=state))
+        text = _("densenoised runs: {what}").format(what=status_text.headline(values))
+        yield Finding("daemon", Verdict.GOOD, text)
     if values["Muted"]:
         yield Finding("daemon-muted", Verdict.ADVICE, _("DenseNoiser is muted"), "densenoiser unmute")
     elif not values["Enabled"]:
@@ -97,10 +99,8 @@ def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
             text.format(clipped=counters["clipped_frames"], frames=counters["frames"]),
             _("lower the microphone's volume, or speak farther from it"),
         )
-    if not values.get("Memory"):
-        return
-    text = _("the daemon's memory is {memory}").format(memory=values["Memory"])
-    yield Finding("memory", Verdict.GOOD, text)
+    if text := status_text.memory(values):
+        yield Finding("memory", Verdict.GOOD, text)
 
 
 def settings(store: SettingsFile) -> Iterator[Finding]:

@@ -70,15 +70,24 @@ def test_a_headset_stuck_without_microphone_is_switched_only_if_there_is_no_othe
 
 def running(**changes: Any) -> dict[str, Any]:
     counters = {"frames": 1000, "xruns": 0, "dropped_frames": 0, "deadline_misses": 0, "restarts": 0}
-    healthy = {"Version": "0.1.0", "State": "idle", "Reason": "", "Muted": False, "Enabled": True, "Counters": counters}
+    healthy = {
+        "Version": "0.1.0",
+        "State": "idle",
+        "Reason": ("", {}),
+        "Listeners": ["Zoom"],
+        "Muted": False,
+        "Enabled": True,
+        "Counters": counters,
+        "Memory": ("", {}),
+    }
     return healthy | changes
 
 
 @pytest.mark.parametrize(
     ("changes", "check"),
     [
-        ({"State": "bypassed", "Reason": "NaN"}, "daemon"),
-        ({"State": "waiting-for-server", "Reason": "gone"}, "daemon"),
+        ({"State": "bypassed", "Reason": ("model-failed", {"error": "NaN"})}, "daemon"),
+        ({"State": "waiting-for-server", "Reason": ("server", {"error": "gone"})}, "daemon"),
         ({"Version": "0.0.9"}, "version"),
         ({"Muted": True}, "daemon-muted"),
         ({"Enabled": False}, "daemon-off"),

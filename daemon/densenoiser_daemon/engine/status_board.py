@@ -1,0 +1,132 @@
+"""Keeps the published status up to date: state and reason, counters, levels, latency."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ..audio.backend import AudioBackend, Microphone
+from ..status import Counters, Fact, Levels, ReasonCode, State, Status
+from .frame_filter import FrameFilter
+
+log = logging.getLogger(__name__)
+
+_PUBLISH_FRAMES = 10
+_COST_FRAMES = 6000
+"""Costs of frames are kept for one minute, for the log."""
+
+
+class StatusBoard:
+    """The worker counts here, and any thread reads ``status``. Every other member belongs to the audio thread."""
+
+    def __init__(self, filter: FrameFilter, latency_ceiling_seconds: float) -> None:
+        """``latency_ceiling_seconds`` is what the playback queue may hold."""
+        self.status = Status(
+            model=filter.model,
+            provider=filter.provider,
+            algorithmic_latency_ms=filter.spec.algorithmic_latency_seconds * 1e3,
+            latency_ceiling_ms=latency_ceiling_seconds * 1e3,
+        )
+        """The newest snapshot."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when anything but counters and levels has changed."""
+        self.frames = 0
+        self.dropped_frames = 0
+        self.deadline_misses = 0
+        self.restarts = 0
+        self._filter = filter
+        self._xruns_before = 0
+        self._published_at = 0
+        self._frame_seconds = np.zeros(_COST_FRAMES, np.float32)
+
+    def note_frame(self, seconds: float, is_late: bool) -> None:
+        """A frame was filtered and queued; that took ``seconds``."""
+        self._frame_seconds[self.frames % _COST_FRAMES] = seconds
+        self.frames += 1
+        self.deadline_misses += is_late
+
+    def end_backend(self, backend: AudioBackend) -> None:
+        """The next backend counts its xruns from zero: keep those of this one."""
+        self._xruns_before += backend.xruns
+
+    def describe_thread(self, scheduling: Fact, memory: Fact) -> None:
+        """Say how the audio thread is scheduled, and whether its memory is locked."""
+        self.status = replace(self.status, scheduling=scheduling, memory=memory)
+
+    def describe(
+        self, backend: AudioBackend, running: Microphone | None, chosen: Microphone | None, fault: str | None
+    ) -> None:
+        """Publish the state of the streams. ``fault`` is why the microphone did not open, if it did not."""
+        shown = running or chosen
+        if running is not None:
+            state, reason = self._running_state()
+        elif chosen is None:
+            state, reason = State.WAITING_FOR_MICROPHONE, Fact(ReasonCode.NO_MICROPHONE)
+        elif backend.listeners:
+            state = State.WAITING_FOR_MICROPHONE
+            reason = (
+                Fact(ReasonCode.MICROPHONE_FAILED, {"error": fault}) if fault else Fact(ReasonCode.MICROPHONE_NOT_READY)
+            )
+        else:
+            state, reason = State.IDLE, Fact()
+        self._publish(
+            backend,
+            state=state,
+            reason=reason,
+            listeners=backend.listeners,
+            server=backend.server,
+            microphone=shown.name if shown else "",
+            microphone_description=shown.description if shown else "",
+            transport_latency_ms=self.status.transport_latency_ms if running else 0.0,
+            levels=self.status.levels if running else Levels(),
+        )
+
+    def describe_lost_server(self, error: str) -> None:
+        """Publish that there is no sound server now."""
+        self._publish(None, state=State.WAITING_FOR_SERVER, reason=Fact(ReasonCode.SERVER, {"error": error}))
+
+    def refresh(self, backend: AudioBackend) -> None:
+        """Publish levels ten times a second, and a change of what filters at once. Called after each captured block."""
+        if self.frames + self.dropped_frames - self._published_at >= _PUBLISH_FRAMES:
+            self._published_at = self.frames + self.dropped_frames
+            transport = backend.capture_latency + (backend.playback_latency or 0.0) + backend.device_latency
+            self.status = replace(
+                self.status,
+                levels=self._filter.meter.take(),
+                transport_latency_ms=transport * 1e3,
+                counters=self._counters(backend),
+            )
+        state, reason = self._running_state()
+        if (state, reason, self._filter.model) != (self.status.state, self.status.reason, self.status.model):
+            self._publish(backend, state=state, reason=reason)
+
+    def log_stream(self, backend: AudioBackend) -> None:
+        """Log what the stream that ended has cost."""
+        costs = self._frame_seconds[: self.frames] * 1e6
+        if len(costs):
+            median, p99 = np.median(costs), np.percentile(costs, 99)
+            log.debug("released the microphone: %s", self._counters(backend))
+            log.debug("a frame cost %.0f us in the median, %.0f us at the 99th percentile", median, p99)
+
+    def _running_state(self) -> tuple[State, Fact]:
+        return (State.BYPASSED if self._filter.is_bypassed else State.RUNNING), self._filter.reason
+
+    def _publish(self, backend: AudioBackend | None, **changes: object) -> None:
+        before = self.status
+        named = {"model": self._filter.model, "provider": self._filter.provider, **changes}
+        self.status = replace(before, counters=self._counters(backend), **named)  # type: ignore[arg-type]
+        if replace(self.status, counters=before.counters) != before:
+            self.on_change()
+
+    def _counters(self, backend: AudioBackend | None) -> Counters:
+        return Counters(
+            frames=self.frames,
+            xruns=self._xruns_before + (backend.xruns if backend is not None else 0),
+            dropped_frames=self.dropped_frames,
+            deadline_misses=self.deadline_misses,
+            restarts=self.restarts,
+            clipped_frames=self._filter.meter.clipped_frames,
+        )
