@@ -20,6 +20,7 @@ from dbus_fast.aio import MessageBus
 from tests.daemon.conftest import StartDaemon, application
 from tests.daemon.control.conftest import run_command
 from tests.models.conftest import sidecar, tiny_graph
+from tests.support.dbus_calls import ask
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.bus.session_bus import BUS_NAME
@@ -265,7 +266,7 @@ sys.exit(main())
 def test_a_dead_control_thread_ends_the_daemon(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
     """With a status that makes systemd start it again."""
     process = start_daemon(server, [sys.executable, "-c", DEADLY, "--device", MICROPHONE_NAME])
-    order("Watch", "b", True)
+    ask(lambda client: client.call("Watch", "b", True))
     server.kill("dbus-daemon")
     assert process.wait(10) == 1
     assert "the control thread died" in (server.folder / "densenoised.log").read_text()
