@@ -1,17 +1,17 @@
-"""What each command of ``densenoiser`` asks of the daemon. Each prints its result and raises DensenoiserError."""
+"""The commands of ``densenoiser`` that ask the daemon. Each prints its result and raises DensenoiserError."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 
 from ..i18n import _
 from ..settings.settings import AUTO
 from . import status_text
 from .daemon_client import DaemonClient, Properties
+from .terminal import say, say_json, say_table
 
 _LOADING_SECONDS = 60.0
 """A model is loaded within 3 s; a busy machine or a first start of CUDA takes longer."""
@@ -80,10 +80,10 @@ async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
     rows = await client.call("ListMicrophones")
     if args.json:
         keys = ("name", "description", "sample_rate", "is_default", "is_chosen")
-        _say_json([dict(zip(keys, row, strict=True)) for row in rows])
+        say_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
     used = values["ActiveMicrophone"]
-    _say_table(
+    say_table(
         [("*" if name == used else "", name, description, f"{rate} Hz") for name, description, rate, *_rest in rows]
     )
     if not rows:
@@ -101,9 +101,9 @@ async def models(client: DaemonClient, args: argparse.Namespace) -> None:
     """List the models."""
     rows = await client.call("ListModels")
     if args.json:
-        _say_json([{"name": name, "is_chosen": chosen} for name, chosen in rows])
+        say_json([{"name": name, "is_chosen": chosen} for name, chosen in rows])
         return
-    _say_table([("*" if chosen else "", name) for name, chosen in rows])
+    say_table([("*" if chosen else "", name) for name, chosen in rows])
     if not rows:
         say(_("No model is installed."))
 
@@ -120,27 +120,8 @@ async def end(client: DaemonClient, args: argparse.Namespace) -> None:
     await client.call("Quit")
 
 
-def say(text: str) -> None:
-    """To standard output, at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _say_json(value: object) -> None:
-    say(json.dumps(value, ensure_ascii=False, indent=2))
-
-
 def _say_enabled(is_on: bool) -> None:
     say(_("Noise removal is on.") if is_on else _("Noise removal is off."))
-
-
-def _say_table(rows: Iterable[Sequence[str]]) -> None:
-    say_rows = list(rows)
-    if not say_rows:
-        return
-    widths = [max(map(len, column)) for column in zip(*say_rows, strict=True)]
-    for row in say_rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _block(values: Properties) -> str:

@@ -21,6 +21,8 @@ PRIORITY = 10
 """Below the sound servers' own (20 by default, 88 for PipeWire's data loop), above everything that is not real time."""
 _LIMIT_MICROSECONDS = 200_000
 """A real-time thread that computes for so long without sleeping is demoted; a frame takes under 1 ms."""
+NORMAL = "normal"
+"""What ``scheduling`` calls a process without a real-time thread."""
 _REALTIME_POLICIES = {os.SCHED_FIFO: "SCHED_FIFO", os.SCHED_RR: "SCHED_RR"}
 _GRANTED = {"policy": "SCHED_RR", "priority": str(PRIORITY)}
 _RTKIT = "org.freedesktop.RealtimeKit1"
@@ -47,8 +49,8 @@ def request() -> Fact:
 
 
 def scheduling(process: int) -> str:
-    """The most urgent scheduling among a process's threads, in words: "SCHED_FIFO 88", or "normal"."""
-    best, text = 0, "normal"
+    """The most urgent scheduling among a process's threads, in words: "SCHED_FIFO 88", or ``NORMAL``."""
+    best, text = 0, NORMAL
     for task in Path(f"/proc/{process}/task").glob("*"):
         try:
             policy = os.sched_getscheduler(int(task.name)) & ~os.SCHED_RESET_ON_FORK

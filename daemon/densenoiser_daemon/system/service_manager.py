@@ -1,12 +1,18 @@
-"""The service manager's notification socket (sd_notify(3))."""
+"""Talks to systemd: notifies it (sd_notify(3)), and runs ``systemctl --user``."""
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
+import subprocess
 
 log = logging.getLogger(__name__)
+
+UNIT = "densenoised.service"
+_ANSWER_SECONDS = 60.0
+"""How long ``systemctl`` may take: ``restart`` waits until the daemon is ready."""
 
 
 def notify(message: str) -> None:
@@ -22,3 +28,20 @@ def notify(message: str) -> None:
             channel.sendall(message.encode())
     except OSError as error:
         log.warning("cannot tell the service manager %r: %s", message, error)
+
+
+def has_service_manager() -> bool:
+    """Whether this session has a systemd user manager that answers."""
+    return shutil.which("systemctl") is not None and systemctl("show-environment").returncode == 0
+
+
+def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``systemctl --user``. The return code says how it went, ``stdout`` what it printed and ``stderr`` why it failed.
+
+    A ``systemctl`` that is not there or does not answer counts as one that failed.
+    """
+    command = ["systemctl", "--user", *words]
+    try:
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=_ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))

@@ -17,27 +17,25 @@ from ...errors import BackendError
 from ...i18n import _
 from .. import microphone_choice
 from ..backend import QUEUE_SECONDS, Microphone
-from . import listeners
 from .connection import Connection
-from .stray_listeners import StrayListeners
+from .server_view import ServerView
 from .streams import MainLoop, PlaybackStream, RecordStream
-from .virtual_microphone import SINK_NAME, SOURCE_NAME, VirtualMicrophone
+from .virtual_microphone import SINK_NAME, VirtualMicrophone
 
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 3.0
 CUSHION_SECONDS = 0.010
-"""Silence queued before the first frame, and again after an underrun: one break in place of several.
+"""Silence queued before the first frame, and again after an underrun.
 
-PipeWire plays whatever is there; without it, the next frame comes too late as well.
+PipeWire plays whatever is there. Without this cushion the next frame comes too late as well, and one break becomes several.
 """
 _PIPEWIRE_QUEUE_SECONDS = 0.004
-"""8 ms, as elsewhere, make 48 ms of added latency in all, 4 ms about 40."""
+"""With 8 ms, as elsewhere, the whole added latency is 48 ms; with 4 ms it is about 40."""
 _FIRST_CONNECT_SECONDS, _CONNECT_SECONDS = 5.0, 0.7
-"""A server may have to be started first. One that was restarted answers in 50 ms, or never who came before WirePlumber."""
-_CUT_OFF_SECONDS = 0.5
-"""So long the virtual microphone may be without its link before it is made anew; a fresh one is linked in 50 ms."""
-_NO_MONITOR = 2**32 - 1
+"""A server may have to be started first. A restarted server answers within 50 ms, or never, if we connected before WirePlumber
+did.
+"""
 _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallError)
 
 
@@ -53,44 +51,35 @@ class PulseBackend:
         self._underruns_seen = 0
         self._pulse: pulsectl.Pulse | None = None
         self._loop: MainLoop | None = None
+        self._view: ServerView | None = None
         self._virtual: VirtualMicrophone | None = None
         self._record: RecordStream | None = None
         self._ending: list[RecordStream] = []
         self._playback: PlaybackStream | None = None
-        self._microphones: tuple[Microphone, ...] = ()
-        self._listeners: tuple[str, ...] = ()
         self._remembered: str | None = None
-        self._stale: set[str] = set()
         self._closed_xruns = 0
         self._woken = False
         self._has_failed = False
-        self._cut_off_since: float | None = None
-        self._strays = StrayListeners()
-        self._default = ""
-        self.server = ""
 
     def browse(self, patience: float = _FIRST_CONNECT_SECONDS) -> None:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
             pulse.reach(patience)
-            info = pulse.server_info()
-            self.server = f"{info.server_name} {info.server_version}"
-            self._list_microphones()
+            self._view = ServerView(pulse)
 
     def connect(self) -> None:
         if self._pulse is None:
             self.browse(_CONNECT_SECONDS)
-        pulse = self._pulse
+        pulse, view = self._pulse, self._view
         assert pulse is not None
+        assert view is not None
         with self._failures():
             self._loop = MainLoop(pulse)
             self._virtual = VirtualMicrophone(pulse, self._rate)
-            self._strays = StrayListeners(is_new=not self._virtual.adopted)
-            pulse.event_mask_set("source", "source_output", "sink_input", "server")
-            pulse.event_callback_set(self._on_event)
+            view.follow(self._virtual)
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, len(self._cushion) + self._fragment)
             self._await_playback()
-            self._refresh({"source", "source_output", "sink_input"})
+            view.refresh(self._playback.index)
 
     def close(self) -> None:
         pulse, self._pulse = self._pulse, None
@@ -112,19 +101,23 @@ class PulseBackend:
         pulse.close()
 
     @property
+    def server(self) -> str:
+        return self._view.server if self._view is not None else ""
+
+    @property
     def queue_seconds(self) -> float:
         return _PIPEWIRE_QUEUE_SECONDS if "PipeWire" in self.server else QUEUE_SECONDS
 
     @property
     def microphones(self) -> tuple[Microphone, ...]:
-        return self._microphones
+        return self._view.microphones if self._view is not None else ()
 
     @property
     def listeners(self) -> tuple[str, ...]:
-        return self._listeners
+        return self._view.listeners if self._view is not None else ()
 
     def choose(self, wanted: str) -> Microphone | None:
-        microphone = microphone_choice.choose(wanted, self._microphones, self._remembered)
+        microphone = microphone_choice.choose(wanted, self.microphones, self._remembered)
         if microphone is not None:
             self._remembered = microphone.name
         return microphone
@@ -150,21 +143,21 @@ class PulseBackend:
         return self._record.fault if self._record is not None else None
 
     def wait(self, timeout: float | None) -> None:
+        view = self._view
         assert self._loop is not None
+        assert view is not None
         with self._failures():
-            # Most wake-ups are the server asking for samples or telling the time: no concern of the engine's.
-            while not self._stale and not self._woken and self._loop.iterate(self._until_renewal(timeout)):
+            # Most wake-ups are the server asking for samples or telling the time, which the engine need not know.
+            while not view.is_stale and not self._woken and self._loop.iterate(_sooner(timeout, view)):
                 if self._record is not None and (self._record.readable or self._record.fault is not None):
                     return
                 self._raise_if_playback_ended()
                 if self._ending:
                     self._end_streams()
             self._woken = False
-            stale, self._stale = self._stale, set()
-            if stale:
-                self._refresh(stale)
-            if self._until_renewal(None) == 0.0:
-                self._renew(with_another_layout=True)
+            view.refresh(self._playback.index if self._playback is not None else None)
+            if view.seconds_until_renewal() == 0.0:
+                view.renew(with_another_layout=True)
 
     def wake(self) -> None:
         self._woken = True
@@ -208,51 +201,11 @@ class PulseBackend:
     def xruns(self) -> int:
         return self._closed_xruns + sum(s.xruns for s in (self._record, self._playback) if s is not None)
 
-    def _on_event(self, event: pulsectl.PulseEventInfo) -> None:
-        self._stale.add(str(event.facility._value))
-
     def _end_streams(self) -> None:
         """Close what was stopped, as far as the server has answered."""
         for record in [record for record in self._ending if not record.is_pending]:
             self._ending.remove(record)
             record.close()
-
-    def _refresh(self, facilities: set[str]) -> None:
-        """Ask the server again for what an event said has changed."""
-        assert self._pulse is not None
-        assert self._virtual is not None
-        if facilities & {"source", "server"}:
-            self._list_microphones()
-        if "sink_input" in facilities and self._playback is not None:
-            self._virtual.turn_away(self._playback.index)
-        index = self._virtual.source_index()
-        if index is None:
-            raise BackendError(_("the virtual microphone was removed from the sound server"))
-        outputs = self._pulse.source_output_list()
-        self._strays.bring_back(self._pulse, outputs, index, self._default, self._microphones)
-        self._listeners = listeners.listeners(outputs, index)
-        if "source_output" in facilities:
-            since = self._cut_off_since or time.monotonic()
-            self._cut_off_since = since if self._virtual.is_cut_off() else None
-            if self._cut_off_since is not None and not self._has_session_manager():
-                self._cut_off_since -= _CUT_OFF_SECONDS  # the sooner the better: before its successor is there
-
-    def _has_session_manager(self) -> bool:
-        assert self._pulse is not None
-        return any(client.proplist.get("application.name") == "WirePlumber" for client in self._pulse.client_list())
-
-    def _until_renewal(self, timeout: float | None) -> float | None:
-        """``timeout``, or less where a virtual microphone that is cut off must be made anew before that, s."""
-        if self._cut_off_since is None:
-            return timeout
-        left = max(0.0, self._cut_off_since + _CUT_OFF_SECONDS - time.monotonic())
-        return left if timeout is None else min(left, timeout)
-
-    def _renew(self, with_another_layout: bool = False) -> None:
-        """Make the virtual microphone anew; always raises BackendError, so that everything is connected to the new one."""
-        assert self._virtual is not None
-        self._virtual.renew(with_another_layout, is_watched=self._has_session_manager())
-        raise BackendError(_("the sound server had cut off the virtual microphone; it was made anew"))
 
     def _await_playback(self) -> None:
         """Until the playback stream is ready, it cannot be uncorked. BackendError if the server does not link it."""
@@ -262,8 +215,8 @@ class PulseBackend:
         while not self._playback.is_ready:
             self._raise_if_playback_ended()
             if time.monotonic() > deadline:
-                if self._virtual is not None and self._virtual.is_cut_off():
-                    self._renew()
+                if self._virtual is not None and self._view is not None and self._virtual.is_cut_off():
+                    self._view.renew()
                 raise BackendError(_("the sound server does not start the stream to the virtual microphone"))
             self._loop.iterate(0.1)
 
@@ -271,18 +224,9 @@ class PulseBackend:
         if self._playback is not None and self._playback.fault is not None:
             raise BackendError(_("the virtual microphone is gone: {error}").format(error=self._playback.fault))
 
-    def _list_microphones(self) -> None:
-        assert self._pulse is not None
-        self._default = default = self._pulse.server_info().default_source_name
-        self._microphones = tuple(
-            Microphone(s.name, s.description, s.sample_spec.rate, s.index, s.name == default)
-            for s in self._pulse.source_list()
-            if s.name != SOURCE_NAME and s.monitor_of_sink == _NO_MONITOR
-        )
-
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """pulsectl's errors as BackendError; after any, ``close`` leaves the virtual microphone for the next one to adopt."""
+        """Turn pulsectl's errors into BackendError. After one, ``close`` leaves the virtual microphone to the next backend."""
         try:
             yield
         except BackendError:
@@ -293,3 +237,9 @@ class PulseBackend:
             raise BackendError(
                 _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)
             ) from error
+
+
+def _sooner(timeout: float | None, view: ServerView) -> float | None:
+    """``timeout``, or the time until a virtual microphone that is cut off must be made anew, if that comes first, s."""
+    times = [seconds for seconds in (timeout, view.seconds_until_renewal()) if seconds is not None]
+    return min(times, default=None)

@@ -1,4 +1,4 @@
-"""Who is listening: which of the server's recording streams count as an application using the virtual microphone."""
+"""Decides which of the server's recording streams are applications that use the virtual microphone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 _METER_APPLICATIONS = frozenset({"org.PulseAudio.pavucontrol", "org.kde.plasma-pa", "org.gnome.VolumeControl"})
+_OWN_PREFIX = "densenoise"
+"""How the connections of our programs begin, in any case of letters: DenseNoiser, densenoised, densenoiser-doctor."""
 
 
 class SourceOutput(Protocol):
@@ -18,11 +20,16 @@ class SourceOutput(Protocol):
     name: str
 
 
-def listeners(outputs: Iterable[SourceOutput], source_index: int) -> tuple[str, ...]:
+def listening_applications(outputs: Iterable[SourceOutput], source_index: int) -> tuple[str, ...]:
     """Names of the applications that record from the source, sorted; paused streams and level meters do not count."""
     return tuple(
         sorted(_name(o) for o in outputs if o.source == source_index and not o.corked and not _is_level_meter(o))
     )
+
+
+def is_own(output: SourceOutput) -> bool:
+    """Whether a program of ours records: the daemon, the doctor, the command line."""
+    return _name(output).casefold().startswith(_OWN_PREFIX)
 
 
 def _is_level_meter(output: SourceOutput) -> bool:

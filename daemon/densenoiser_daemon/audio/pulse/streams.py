@@ -23,7 +23,8 @@ from ...i18n import _
 
 _BYTES = 4  # of a float32 sample
 _FLOAT32_NATIVE = 5 if np.little_endian else 6
-_UNSET = 2**32 - 1
+NO_INDEX = 2**32 - 1
+"""libpulse's PA_INVALID_INDEX: no such object, and in buffer attributes "as the server likes"."""
 
 
 class _Flags(IntFlag):
@@ -227,7 +228,7 @@ class RecordStream(_Stream):
     def __init__(self, connection: pulsectl.Pulse, source: str, rate: int, fragment: int) -> None:
         super().__init__(connection, "microphone", rate)
         _pa.pa_stream_set_overflow_callback(self._stream, self._on_xrun, None)
-        attributes = _BufferAttr(_UNSET, _UNSET, _UNSET, _UNSET, fragment * _BYTES)
+        attributes = _BufferAttr(NO_INDEX, NO_INDEX, NO_INDEX, NO_INDEX, fragment * _BYTES)
         if (
             _pa.pa_stream_connect_record(self._stream, source.encode(), ctypes.byref(attributes), int(_COMMON_FLAGS))
             < 0
@@ -272,7 +273,7 @@ class PlaybackStream(_Stream):
         super().__init__(connection, "clean speech", rate)
         _pa.pa_stream_set_underflow_callback(self._stream, self._on_xrun, None)
         # A large minreq: the microphone sets the pace, so the server need not ask for samples.
-        attributes = _BufferAttr(_UNSET, target * _BYTES, target * _BYTES, target // 2 * _BYTES, _UNSET)
+        attributes = _BufferAttr(NO_INDEX, target * _BYTES, target * _BYTES, target // 2 * _BYTES, NO_INDEX)
         flags = int(_COMMON_FLAGS | _Flags.START_CORKED)
         if _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0:
             error = self._error()

@@ -13,6 +13,7 @@ import pulsectl
 
 from ...errors import BackendError
 from ...i18n import _
+from .streams import NO_INDEX
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ _NOWHERE_DESCRIPTION = "Dummy Output"
 
 _SINK_MODULE = "module-null-sink"
 _SOURCE_MODULE = "module-remap-source"
-_UNLINKED = 2**32 - 1
 _SETTLING_SECONDS = 0.2
 """Until the session manager knows a new pair: some 30 ms. Without it, who listened to the old one would find no other."""
 
@@ -78,7 +78,7 @@ class VirtualMicrophone:
     def is_cut_off(self) -> bool:
         """The source has lost its link to the sink, as when PipeWire's session manager died, which makes all links."""
         owners = self._modules(SOURCE_NAME, _SOURCE_MODULE)
-        return any(o.owner_module in owners and o.source == _UNLINKED for o in self._pulse.source_output_list())
+        return any(o.owner_module in owners and o.source == NO_INDEX for o in self._pulse.source_output_list())
 
     def renew(self, with_another_layout: bool = False, is_watched: bool = True) -> None:
         """Make the pair anew, and only then remove the old one. BackendError if the server refuses.
@@ -160,5 +160,14 @@ class VirtualMicrophone:
         return pairs == (1, 1) and self.source_index() is not None
 
     def _modules(self, name: str, kind: str) -> list[int]:
-        own = {f"sink_name={name}", f"source_name={name}"}
-        return [m.index for m in self._pulse.module_list() if m.name == kind and own & set((m.argument or "").split())]
+        return [m.index for m in _modules_of(self._pulse, name, kind)]
+
+
+def own_modules(pulse: pulsectl.Pulse) -> list[pulsectl.PulseModuleInfo]:
+    """The modules of the virtual microphone, in the order to unload them."""
+    return _modules_of(pulse, SOURCE_NAME, _SOURCE_MODULE) + _modules_of(pulse, SINK_NAME, _SINK_MODULE)
+
+
+def _modules_of(pulse: pulsectl.Pulse, name: str, kind: str) -> list[pulsectl.PulseModuleInfo]:
+    own = {f"sink_name={name}", f"source_name={name}"}
+    return [m for m in pulse.module_list() if m.name == kind and own & set((m.argument or "").split())]

@@ -17,7 +17,7 @@ from pulsectl._pulsectl import LibPulse
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
-from . import system_checks
+from . import daemon_checks, machine_checks
 from .finding import Finding, Verdict
 from .server_checks import check_sound
 
@@ -61,18 +61,18 @@ def run(args: argparse.Namespace) -> int:
 
 def examine() -> Iterator[Finding]:
     """All checks, one after the other."""
-    values, process = asyncio.run(system_checks.daemon_properties())
+    values, process = asyncio.run(daemon_checks.daemon_properties())
     is_locked = process != 0 or _is_locked()
     store = SettingsFile()
     chosen = store.load()
-    yield from system_checks.daemon(values, is_locked)
+    yield from daemon_checks.daemon(values, is_locked)
     yield from _sound(is_locked, values["Microphone"] if values else chosen.microphone)
-    yield from system_checks.settings(store)
-    yield from system_checks.models(chosen)
-    yield from system_checks.providers(chosen)
-    yield from system_checks.realtime(process)
-    yield from system_checks.tray()
-    yield from system_checks.autostart()
+    yield from daemon_checks.settings(store)
+    yield from machine_checks.models(chosen)
+    yield from machine_checks.providers(chosen)
+    yield from machine_checks.realtime(process)
+    yield from machine_checks.tray()
+    yield from daemon_checks.autostart()
 
 
 def _sound(is_running: bool, choice: str) -> Iterable[Finding]:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pulsectl
 
+from ...audio.microphone_choice import choose
+from ...audio.pulse.server_view import ServerView, real_sources
 from ...audio.pulse.streams import MainLoop, RecordStream
-from ...audio.pulse.virtual_microphone import SOURCE_NAME
 from ...errors import DeviceError
 from ...i18n import _
 from ...settings.settings import AUTO
 from .finding import Finding, Verdict
 
-NO_MONITOR = 2**32 - 1
 LOW_VOLUME = 0.1
 _RATE = 48_000
 _RECORD_SECONDS = 1.0
@@ -158,14 +158,8 @@ def record_peak(pulse: pulsectl.Pulse, source: str) -> tuple[float, float]:
 
 def chosen_source(pulse: pulsectl.Pulse, choice: str) -> Any:
     """The source that the daemon takes for ``choice``, or None."""
-    real = {source.name: source for source in real_sources(pulse)}
-    default = pulse.server_info().default_source_name
-    return real.get(choice) or real.get(default) or next(iter(real.values()), None)
-
-
-def real_sources(pulse: pulsectl.Pulse) -> list[Any]:
-    """The server's sources but for monitors and our own."""
-    return [s for s in pulse.source_list() if s.monitor_of_sink == NO_MONITOR and s.name != SOURCE_NAME]
+    microphone = choose(choice, ServerView(pulse).microphones)
+    return next((s for s in real_sources(pulse) if microphone is not None and s.name == microphone.name), None)
 
 
 def _set_profile(pulse: pulsectl.Pulse, card: Any, profile: Any) -> str:

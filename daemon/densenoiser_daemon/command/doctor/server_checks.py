@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import pulsectl
 
-from ...audio.pulse.listeners import listeners
-from ...audio.pulse.virtual_microphone import DESCRIPTION, SINK_NAME, SOURCE_NAME
+from ...audio.pulse.listeners import is_own, listening_applications
+from ...audio.pulse.server_view import real_sources
+from ...audio.pulse.streams import NO_INDEX
+from ...audio.pulse.virtual_microphone import DESCRIPTION, SINK_NAME, SOURCE_NAME, own_modules
 from ...i18n import _
 from .finding import Finding, Verdict
-from .microphone_checks import LOW_VOLUME, NO_MONITOR, check_microphone, real_sources
+from .microphone_checks import LOW_VOLUME, check_microphone
 
 
 def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str) -> Iterator[Finding]:
@@ -88,7 +89,7 @@ def default_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
     name = pulse.server_info().default_source_name
     source = _source(pulse, name)
     virtual = _source(pulse, SOURCE_NAME)
-    if source is not None and source.monitor_of_sink != NO_MONITOR:
+    if source is not None and source.monitor_of_sink != NO_INDEX:
         better = virtual or next(iter(real_sources(pulse)), None)
         yield Finding(
             "default-source",
@@ -114,11 +115,9 @@ def bystanders(pulse: pulsectl.Pulse) -> Iterator[Finding]:
     """Applications that record a microphone past the filter."""
     if _source(pulse, SOURCE_NAME) is None:
         return
-    outputs = [
-        o for o in pulse.source_output_list() if not o.proplist.get("application.name", "").startswith("DenseNoiser")
-    ]
+    outputs = [output for output in pulse.source_output_list() if not is_own(output)]
     for source in real_sources(pulse):
-        past = [name for name in listeners(outputs, source.index) if name != "densenoised"]
+        past = listening_applications(outputs, source.index)
         if past:
             yield Finding(
                 "bystanders",
@@ -128,18 +127,6 @@ def bystanders(pulse: pulsectl.Pulse) -> Iterator[Finding]:
                 ),
                 _('choose "{description}" as the microphone there').format(description=DESCRIPTION),
             )
-
-
-def own_modules(pulse: pulsectl.Pulse) -> list[Any]:
-    """The server's modules that make up the virtual microphone, in the order to unload them."""
-    marks = ("module-remap-source", f"source_name={SOURCE_NAME}"), ("module-null-sink", f"sink_name={SINK_NAME}")
-    modules = pulse.module_list()
-    return list(
-        chain.from_iterable(
-            (m for m in modules if m.name == kind and argument in (m.argument or "").split())
-            for kind, argument in marks
-        )
-    )
 
 
 def _source(pulse: pulsectl.Pulse, name: str) -> Any:

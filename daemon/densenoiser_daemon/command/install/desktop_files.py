@@ -13,7 +13,6 @@ from pathlib import Path
 from ...errors import DensenoiserError
 from ...i18n import _
 
-UNIT = "densenoised.service"
 _PLACEHOLDER = "@bindir@"
 _CONFINEMENT = Path("systemd/user/densenoised.service.d/50-confine-files.conf")
 # Unit files, D-Bus service files and desktop entries each escape these in a way of their own.
@@ -67,16 +66,6 @@ class Installation:
         if not tray.is_file():
             return False
         return subprocess.run([tray, "--autostart", "on" if on else "off"], check=False).returncode == 0
-
-
-def has_service_manager() -> bool:
-    """Whether this session has a systemd user manager to talk to."""
-    return shutil.which("systemctl") is not None and systemctl("show-environment").returncode == 0
-
-
-def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
-    """``systemctl --user``; its return code says how it went and ``stderr`` why."""
-    return subprocess.run(["systemctl", "--user", *words], check=False, capture_output=True, text=True)
 
 
 def reload_bus() -> None:

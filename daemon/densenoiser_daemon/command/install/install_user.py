@@ -6,8 +6,9 @@ import argparse
 
 from ...errors import DensenoiserError
 from ...i18n import _, ngettext
-from ..daemon_commands import say
-from .desktop_files import UNIT, Installation, has_service_manager, reload_bus, systemctl
+from ...system.service_manager import UNIT, has_service_manager, systemctl
+from ..terminal import say
+from .desktop_files import Installation, reload_bus
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

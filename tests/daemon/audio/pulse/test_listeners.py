@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from densenoiser_daemon.audio.pulse.listeners import listeners
+from densenoiser_daemon.audio.pulse.listeners import listening_applications
 
 OURS = 5
 
@@ -27,7 +27,7 @@ def test_applications_on_our_source_are_named_and_sorted() -> None:
         Output(proplist={"application.name": "Discord"}),
         Output(source=9, proplist={"application.name": "OBS"}),
     ]
-    assert listeners(outputs, OURS) == ("Discord", "Zoom")
+    assert listening_applications(outputs, OURS) == ("Discord", "Zoom")
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_applications_on_our_source_are_named_and_sorted() -> None:
     ids=["paused", "peaks", "pavucontrol", "plasma", "PipeWire meter", "another source"],
 )
 def test_what_does_not_listen(output: Output) -> None:
-    assert listeners([output], OURS) == ()
+    assert listening_applications([output], OURS) == ()
 
 
 def test_a_meter_beside_an_application_changes_nothing() -> None:
-    assert listeners([Output(resample_method="peaks"), Output()], OURS) == ("Zoom",)
+    assert listening_applications([Output(resample_method="peaks"), Output()], OURS) == ("Zoom",)
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_a_meter_beside_an_application_changes_nothing() -> None:
     ],
 )
 def test_a_listener_without_a_name_is_called_by_its_program_or_stream(properties: dict[str, str], name: str) -> None:
-    assert listeners([Output(proplist=properties, resample_method=None)], OURS) == (name,)
+    assert listening_applications([Output(proplist=properties, resample_method=None)], OURS) == (name,)

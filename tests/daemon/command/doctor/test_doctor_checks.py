@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from tests.daemon.control.conftest import eventually
 
-from densenoiser_daemon.command.doctor import system_checks
+from densenoiser_daemon.audio.pulse.streams import NO_INDEX
+from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
+from densenoiser_daemon.command.doctor import daemon_checks, machine_checks, server_checks
 from densenoiser_daemon.command.doctor.finding import Verdict
 from densenoiser_daemon.command.doctor.microphone_checks import bluetooth
 from densenoiser_daemon.settings.file import SettingsFile
@@ -99,15 +101,15 @@ def test_what_the_daemon_says_is_understood(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], check: str
 ) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/somewhere")
-    (found,) = (f for f in system_checks.daemon(running(**changes), True) if f.verdict is not Verdict.GOOD)
+    (found,) = (f for f in daemon_checks.daemon(running(**changes), True) if f.verdict is not Verdict.GOOD)
     assert found.check == check
-    assert [f.verdict for f in system_checks.daemon(running(), True)] == [Verdict.GOOD]
+    assert [f.verdict for f in daemon_checks.daemon(running(), True)] == [Verdict.GOOD]
 
 
 def test_faulty_settings_are_reported_with_their_line(tmp_path: Path) -> None:
     store = SettingsFile(tmp_path / "settings.toml")
     store.path.write_text("muted = true\nstrenght_db = 3\n")
-    (fault,) = faults(system_checks.settings(store))
+    (fault,) = faults(daemon_checks.settings(store))
     assert f"{store.path}:2:" in fault
     assert "did you mean 'strength_db'?" in fault
 
@@ -118,18 +120,18 @@ def test_a_truncated_model_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder.mkdir(parents=True)
     (folder / "mine.onnx").write_bytes(b"half")
     (folder / "mine.json").write_text(json.dumps({"format": 1, "sha256": "0" * 64, "states": []}))
-    assert any("truncated" in fault for fault in faults(system_checks.models(Settings(model="mine"))))
+    assert any("truncated" in fault for fault in faults(machine_checks.models(Settings(model="mine"))))
 
 
 def test_a_missing_model_is_found() -> None:
-    assert any("no model named 'gone'" in fault for fault in faults(system_checks.models(Settings(model="gone"))))
+    assert any("no model named 'gone'" in fault for fault in faults(machine_checks.models(Settings(model="gone"))))
 
 
 def test_cuda_that_is_not_there_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system_checks, "available_providers", lambda: ("cpu",))
-    (fault,) = faults(system_checks.providers(Settings(provider="cuda")))
+    monkeypatch.setattr(machine_checks, "available_providers", lambda: ("cpu",))
+    (fault,) = faults(machine_checks.providers(Settings(provider="cuda")))
     assert '"cuda"' in fault
-    assert faults(system_checks.providers(Settings())) == []
+    assert faults(machine_checks.providers(Settings())) == []
 
 
 def unit(folder: Path, program: str) -> None:
@@ -142,7 +144,7 @@ def test_a_unit_that_starts_what_is_gone_is_found(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     unit(tmp_path, '"/gone/old env/bin/densenoised"')
-    (finding,) = system_checks.autostart()
+    (finding,) = daemon_checks.autostart()
     assert finding.verdict is Verdict.FAULT
     assert "/gone/old env/bin/densenoised" in finding.text
 
@@ -159,20 +161,20 @@ def test_a_unit_that_is_not_enabled_is_found(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     unit(tmp_path, sys.executable)
-    (finding,) = system_checks.autostart()
+    (finding,) = daemon_checks.autostart()
     assert finding.verdict is verdict
 
 
 def test_a_tray_without_its_libraries_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":1")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    (finding,) = system_checks.tray()
+    (finding,) = machine_checks.tray()
     assert (finding.check, finding.verdict) == ("tray", Verdict.ADVICE)
     assert "PyGObject" in finding.text
 
 
 def test_an_audio_thread_without_real_time_scheduling_is_found() -> None:
-    (finding,) = system_checks.realtime(os.getpid())
+    (finding,) = machine_checks.realtime(os.getpid())
     assert (finding.check, finding.verdict) == ("realtime", Verdict.ADVICE)
     assert "no real-time scheduling" in finding.text
 
@@ -182,5 +184,22 @@ def test_an_audio_thread_without_real_time_scheduling_is_found() -> None:
 )
 def test_an_audio_thread_with_real_time_scheduling_is_recognised() -> None:
     with subprocess.Popen(["chrt", "--rr", "1", "sleep", "10"]) as process:
-        assert eventually(lambda: [f.verdict for f in system_checks.realtime(process.pid)] == [Verdict.GOOD])
+        assert eventually(lambda: [f.verdict for f in machine_checks.realtime(process.pid)] == [Verdict.GOOD])
         process.kill()
+
+
+def test_our_own_programs_are_no_bystanders() -> None:
+    """On PipeWire 1.6 the doctor's own look at the microphone is listed under the name of its connection."""
+
+    def recording(name: str, source: int) -> SimpleNamespace:
+        properties = {"application.name": name}
+        return SimpleNamespace(
+            source=source, corked=False, resample_method=None, proplist=properties, name="record", index=1
+        )
+
+    microphone = SimpleNamespace(name="usb", index=7, monitor_of_sink=NO_INDEX, description="USB Headset")
+    ours = SimpleNamespace(name=SOURCE_NAME, index=8, monitor_of_sink=1, description="DenseNoiser Mic")
+    outputs = [recording(name, 7) for name in ("densenoiser-doctor", "DenseNoiser", "densenoised", "Zoom")]
+    pulse: Any = SimpleNamespace(source_list=lambda: [microphone, ours], source_output_list=lambda: outputs)
+    (found,) = server_checks.bystanders(pulse)
+    assert found.text == "Zoom records USB Headset unfiltered"

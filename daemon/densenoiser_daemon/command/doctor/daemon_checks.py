@@ -1,32 +1,24 @@
-"""The doctor's look at everything but sound: daemon, settings, models, ONNX Runtime, tray, start at login."""
+"""Checks the daemon: whether it runs and answers, its settings, its unit, and its start at login."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import resource
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from densenoiser_models import __version__
-from densenoiser_models.errors import ModelError
-from densenoiser_models.model_file import list_models, load_model
-from densenoiser_models.provider import available_providers
 
 from ...bus.session_bus import session_bus_address
 from ...errors import DensenoiserError
 from ...i18n import _
 from ...settings.file import SettingsFile
-from ...settings.settings import Settings
 from ...status import State
+from ...system.service_manager import UNIT, systemctl
 from .. import status_text
 from ..daemon_client import DaemonClient, Properties
 from .finding import Finding, Verdict
 
-UNIT = "densenoised.service"
-_RTKIT = "/usr/share/dbus-1/system-services/org.freedesktop.RealtimeKit1.service"
 _MISSED_SHARE = 0.001
 _CLIPPED_SHARE = 0.01
 
@@ -116,88 +108,6 @@ def settings(store: SettingsFile) -> Iterator[Finding]:
         yield Finding("settings", Verdict.GOOD, _("the settings in {path} are fine").format(path=store.path))
 
 
-def models(chosen: Settings) -> Iterator[Finding]:
-    """Every model is whole, and the chosen one is among them."""
-    known = list_models()
-    for name in dict.fromkeys([chosen.model, *known]):
-        try:
-            load_model(name)
-        except ModelError as error:
-            verdict = Verdict.FAULT if name == chosen.model else Verdict.ADVICE
-            yield Finding(
-                "model", verdict, str(error), _("install DenseNoiser again, or choose another: densenoiser model NAME")
-            )
-        else:
-            yield Finding("model", Verdict.GOOD, _("the model {name} is whole").format(name=name))
-
-
-def providers(chosen: Settings) -> Iterator[Finding]:
-    """ONNX Runtime can run where the settings say."""
-    available = available_providers()
-    if chosen.provider not in ("auto", *available):
-        yield Finding(
-            "provider",
-            Verdict.FAULT,
-            _('the settings ask for "{provider}", this ONNX Runtime has {available}').format(
-                provider=chosen.provider, available=", ".join(available)
-            ),
-            _("install onnxruntime-gpu in place of onnxruntime, or set provider to auto"),
-        )
-    else:
-        text = _("ONNX Runtime can use {available}").format(available=", ".join(available))
-        yield Finding("provider", Verdict.GOOD, text)
-
-
-def realtime(process: int) -> Iterator[Finding]:
-    """The scheduling of the running daemon's threads, else what this user may have."""
-    policies = [_policy(int(task.name)) for task in Path(f"/proc/{process}/task").glob("*")] if process else []
-    if any(policy in (os.SCHED_RR, os.SCHED_FIFO) for policy in policies):
-        yield Finding("realtime", Verdict.GOOD, _("the audio thread has real-time scheduling"))
-        return
-    may = resource.getrlimit(resource.RLIMIT_RTPRIO)[0] != 0 or Path(_RTKIT).exists()
-    if policies:
-        text = _("the audio thread has no real-time scheduling; it may stutter when the machine is busy")
-    elif may:
-        yield Finding("realtime", Verdict.GOOD, _("real-time scheduling is available"))
-        return
-    else:
-        text = _("real-time scheduling is not available; the sound may stutter when the machine is busy")
-    yield Finding("realtime", Verdict.ADVICE, text, _("install rtkit, and log in again"))
-
-
-def tray() -> Iterator[Finding]:
-    """What the tray icon needs."""
-    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        yield Finding("tray", Verdict.GOOD, _("no desktop here, so no tray; the densenoiser command does all it can"))
-        return
-    missing = _missing_for_tray()
-    if missing:
-        yield Finding(
-            "tray",
-            Verdict.ADVICE,
-            _("the tray's menu needs {missing}").format(missing=missing),
-            _(
-                "install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Debian's names), visible to DenseNoiser's environment"
-            ),
-        )
-    else:
-        yield Finding("tray", Verdict.GOOD, _("the tray has what it needs"))
-
-
-def _missing_for_tray() -> str:
-    if importlib.util.find_spec("gi") is None:
-        return "PyGObject (gi)"
-    import gi  # noqa: PLC0415  (is not there on every system)
-
-    for typelib in ("AyatanaAppIndicator3", "AppIndicator3"):
-        try:
-            gi.require_version(typelib, "0.1")
-        except ValueError:
-            continue
-        return ""
-    return "AyatanaAppIndicator3"
-
-
 def autostart() -> Iterator[Finding]:
     """The unit is there, starts a program that exists, and is enabled."""
     unit = next((folder / UNIT for folder in _unit_folders() if (folder / UNIT).is_file()), None)
@@ -210,7 +120,7 @@ def autostart() -> Iterator[Finding]:
         text = _("{unit} starts {program}, which does not exist").format(unit=unit, program=program)
         yield Finding("autostart", Verdict.FAULT, text, "densenoiser install-user")
         return
-    answer = _systemctl("is-enabled", UNIT)
+    answer = systemctl("is-enabled", UNIT).stdout.strip()
     if answer == "enabled":
         yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login"))
     else:
@@ -232,21 +142,3 @@ def _program(unit: Path) -> str:
             words = shlex.split(value.strip().lstrip("@-:+!"))
             return words[0].replace("%h", str(Path.home())) if words else ""
     return ""
-
-
-def _systemctl(*arguments: str) -> str:
-    """What ``systemctl --user`` prints; "" where it cannot."""
-    try:
-        done = subprocess.run(
-            ["systemctl", "--user", *arguments], capture_output=True, text=True, timeout=5.0, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
-
-
-def _policy(thread: int) -> int:
-    try:
-        return os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK
-    except OSError:
-        return os.SCHED_OTHER
