@@ -6,20 +6,13 @@ import argparse
 from pathlib import Path
 
 from densenoiser_models import __version__
+from densenoiser_models.arguments import strength
 from densenoiser_models.provider import PROVIDERS
-from densenoiser_models.strength import parse_strength
 
 from .i18n import _
 from .settings.settings import AUTO
 
 BACKENDS = (AUTO, "pulse", "portaudio")
-
-
-def _strength(text: str) -> float:
-    try:
-        return parse_strength(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--list-devices", action="store_true", help=_("list the microphones, mark the chosen one, and exit")
     )
     parser.add_argument(
-        "--strength", type=_strength, metavar="DB|full", help=_("remove at most this much noise; 0 passes everything")
+        "--strength", type=strength, metavar="DB|full", help=_("remove at most this much noise; 0 passes everything")
     )
     parser.add_argument("--model", metavar="NAME|FILE", help=_("model to filter with"))
     parser.add_argument("--provider", choices=PROVIDERS, help=_("where the model runs"))

@@ -14,7 +14,8 @@ from tests.support.waiting import wait_until
 from densenoiser_daemon.audio.pulse.virtual_microphone import SINK_NAME, SOURCE_NAME
 from densenoiser_daemon.measurement.demo import measure
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer
-from densenoiser_daemon.measurement.recorder import Recorder, delays
+from densenoiser_daemon.measurement.recorder import Recorder
+from densenoiser_daemon.measurement.signal_match import delays
 
 
 def wake_ups(pid: int) -> int:

@@ -18,6 +18,7 @@ from tests.support.private_session import Outcome, Stage, restart_seconds
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, feed_of
+from densenoiser_models.evaluation.machine import heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in args.faults or FAULTS:
             if kind in FAULTS[name].kinds:
                 outcomes[name, kind] = _repeat(kind, name, args.repeats)
+    sys.stdout.write(heading("python -m tests.tools.faults") + "\n")
     sys.stdout.write(f"| fault | the application hears meanwhile | {' | '.join(f'{kind}, s' for kind in kinds)} |\n")
     sys.stdout.write("| --- | --- |" + " --- |" * len(kinds) + "\n")
     is_well = True

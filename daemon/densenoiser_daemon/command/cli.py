@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from densenoiser_models import __version__
-from densenoiser_models.strength import parse_strength
+from densenoiser_models.arguments import strength
 
 from ..errors import DensenoiserError, UsageError
 from ..i18n import _
@@ -43,11 +43,6 @@ def modules() -> dict[str, tuple[str, str]]:
     return {
         "enhance": ("densenoiser_models.files.enhance", _("remove noise from audio files")),
         "bench": ("densenoiser_models.evaluation.frame_cost", _("time the filter on this machine")),
-        "evaluate": ("densenoiser_models.evaluation.cli", _("compare systems by quality, speed and delay")),
-        "soak": (
-            "densenoiser_daemon.measurement.soak",
-            _("measure delay, dropouts, CPU and memory on a private sound server"),
-        ),
         "doctor": (
             "densenoiser_daemon.command.doctor.doctor",
             _("find out what is wrong, and mend what can be mended"),
@@ -88,11 +83,11 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     command("toggle", _("switch noise removal on or off"))
     command("mute", _("let applications hear silence"))
     command("unmute", _("let applications hear again"))
-    strength = command("strength", _("show or set how much noise may be removed"))
-    strength.add_argument(
-        "strength_db", nargs="?", type=_strength, metavar="DB", help=_('a number of dB from 0 (nothing) up, or "full"')
+    limit = command("strength", _("show or set how much noise may be removed"))
+    limit.add_argument(
+        "strength_db", nargs="?", type=strength, metavar="DB", help=_('a number of dB from 0 (nothing) up, or "full"')
     )
-    whose = strength.add_mutually_exclusive_group()
+    whose = limit.add_mutually_exclusive_group()
     whose.add_argument("--own", action="store_true", help=_("for the microphone in use alone"))
     whose.add_argument(
         "--shared", action="store_true", help=_("let the microphone in use share the common strength again")
@@ -125,13 +120,6 @@ def _add_module(parser: argparse.ArgumentParser, name: str, module: str, wanted:
                 command=name, package=error.name
             )
         ) from error
-
-
-def _strength(text: str) -> float:
-    try:
-        return parse_strength(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 async def _ask_daemon(args: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus
 
 from densenoiser_models import __version__
 from densenoiser_models.model_file import list_models
+from densenoiser_models.strength import check
 
 from .. import status
 from ..audio.microphone_choice import resolve
@@ -331,10 +332,10 @@ class DaemonObject(ServiceInterface):
 
 
 def _valid_strength(wanted: float) -> float:
-    if not wanted >= 0.0:
-        fault = _("strength must be a number of dB from 0 up, or infinity for full; is {value}")
-        raise DBusError(INVALID_VALUE, fault.format(value=wanted))
-    return wanted
+    try:
+        return check(wanted)
+    except ValueError as error:
+        raise DBusError(INVALID_VALUE, str(error)) from error
 
 
 def _on_bus(fact: status.Fact) -> list[Any]:

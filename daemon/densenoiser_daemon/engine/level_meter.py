@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from densenoiser_models.signal.level import power_db
 from densenoiser_models.stft import Samples
 
 from ..status import Levels
@@ -40,11 +41,7 @@ class LevelMeter:
     def take(self) -> Levels:
         """Mean levels since the last call."""
         samples = max(1, self._frames) * self._hop
-        before, after = _dbfs(self._before / samples), _dbfs(self._after / samples)
+        before, after = power_db(self._before / samples), power_db(self._after / samples)
         self._before = self._after = 0.0
         self._frames = 0
         return Levels(before, after, before - after if math.isfinite(before) and math.isfinite(after) else 0.0)
-
-
-def _dbfs(power: float) -> float:
-    return 10.0 * math.log10(power) if power > 0.0 else -math.inf

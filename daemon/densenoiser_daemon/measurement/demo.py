@@ -18,13 +18,18 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 
+from densenoiser_models.signal.lag import whole_lag
+from densenoiser_models.signal.level import level_db
+from densenoiser_models.signal.si_sdr import si_sdr
+from densenoiser_models.signal.speech_activity import SpeechActivity
 from densenoiser_models.stft import Samples
 
 from ..audio.pulse.virtual_microphone import DESCRIPTION, SOURCE_NAME
 from ..errors import BackendError, DensenoiserError
 from ..i18n import _
 from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds
-from .recorder import RATE, Delay, Recorder, Recording, delays, retime
+from .recorder import RATE, Recorder, Recording
+from .signal_match import Delay, delays, retime
 
 _START_SECONDS = 20.0
 _TAIL_SECONDS = 0.7
@@ -137,16 +142,16 @@ def _outcome(
     before, after = _align(speech + noise, heard.samples), _align(speech, got.samples)
     length = min(len(before), len(after), len(speech))
     before, after, speech = before[:length], after[:length], speech[:length]
-    talking = _talking(speech)
+    activity = SpeechActivity.of(speech)
     steady = retime(after, speech)
     return DemoResult(
         before=before,
         after=after,
-        noise_before_dbfs=_dbfs(before[~talking]),
-        noise_after_dbfs=_dbfs(after[~talking]),
-        speech_change_db=20 * math.log10(max(_share(steady, speech, talking), 1e-9)),
-        snr_before_db=_si_sdr(retime(before, speech), speech),
-        snr_after_db=_si_sdr(steady, speech),
+        noise_before_dbfs=level_db(before[activity.pauses]),
+        noise_after_dbfs=level_db(after[activity.pauses]),
+        speech_change_db=20 * math.log10(max(_share(steady, speech, activity.active), 1e-9)),
+        snr_before_db=si_sdr(speech, retime(before, speech)),
+        snr_after_db=si_sdr(speech, steady),
         latencies=tuple(delays(heard, got)),
         xruns=xruns,
         cpu_share=cpu_share,
@@ -154,39 +159,16 @@ def _outcome(
 
 
 def _align(reference: Samples, recording: Samples) -> Samples:
-    """The part of ``recording`` that lines up with ``reference``, by their cross-correlation; zeros where it is missing."""
-    size = 1 << (len(reference) + len(recording)).bit_length()
-    product = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(reference, size)), size)
-    start = int(np.argmax(product[: len(recording)]))
+    """The part of ``recording`` that lines up with ``reference``; zeros where it is missing."""
+    start = whole_lag(reference, recording)
     part = recording[start : start + len(reference)]
     return np.concatenate([part, np.zeros(len(reference) - len(part), np.float32)])
 
 
-def _talking(speech: Samples) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Where the clean speech is within 40 dB of its loudest frame, widened by 0.1 s, shape (samples,)."""
-    frames = speech[: len(speech) // _SPEECH_FRAME * _SPEECH_FRAME].reshape(-1, _SPEECH_FRAME)
-    power = (frames**2).mean(axis=1)
-    loud = power > power.max() * 10 ** (_SPEECH_FLOOR_DB / 10)
-    wide = np.convolve(loud, np.ones(21), mode="same") > 0
-    talking = np.repeat(wide, _SPEECH_FRAME)
-    return np.concatenate([talking, np.zeros(len(speech) - len(talking), bool)])
-
-
-def _share(signal: Samples, speech: Samples, talking: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def _share(signal: Samples, speech: Samples, active: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
     """How much of the speech is in the signal, linear: its projection on the speech."""
-    part = speech[talking]
-    return float(signal[talking] @ part) / float(part @ part)
-
-
-def _si_sdr(signal: Samples, speech: Samples) -> float:
-    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, eq. 2)."""
-    target = float(signal @ speech) / float(speech @ speech) * speech
-    rest = signal - target
-    return 10 * math.log10(float(target @ target) / max(float(rest @ rest), 1e-12))
-
-
-def _dbfs(samples: Samples) -> float:
-    return 10 * math.log10(max(float((samples**2).mean()), 1e-10))
+    part = speech[active]
+    return float(signal[active] @ part) / float(part @ part)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -6,16 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
-from ..frame import FrameSpec
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS, SPEC
 from ..stft import Samples, analysis_window
 
-SPEC = FrameSpec()
-"""The transform that every network here is trained on."""
-LOW_BINS = 256
-"""Bins 1 to 256, 31.25 Hz to 8 kHz; bin 0 shares the mask of bin 1."""
-HIGH_BANDS = 16
-"""Bands of 1 kHz above 8 kHz, one real gain each."""
-BAND_BINS = (SPEC.bins - 1 - LOW_BINS) // HIGH_BANDS
 BIN_HZ = SPEC.sample_rate / SPEC.fft_size
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..bands import SPEC
 from ..stft import Samples
-from .band_spectra import SPEC
 
 
 def machine_noise(rng: np.random.Generator, seconds: float) -> Samples:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .band_spectra import BAND_BINS, BIN_HZ, HIGH_BANDS, LOW_BINS, SPEC
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS, SPEC
+from .band_spectra import BIN_HZ
 from .pool import POOL_LEVEL_DB, SYNTHETIC_GROUP, Pool, PoolPart
 
 _LOW_HZ = (np.arange(LOW_BINS) + 1) * BIN_HZ

@@ -20,9 +20,11 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS, SPEC
 from ..errors import AudioFileError
+from ..signal.speech_activity import active_frames, active_level
 from ..stft import Samples
-from .band_spectra import BAND_BINS, BIN_HZ, HIGH_BANDS, LOW_BINS, SPEC, analyse, power
+from .band_spectra import BIN_HZ, analyse, power
 from .machine_noise import machine_noise
 from .room_response import recorded_room, reverberate, simulate_room
 from .voice_channel import through_line
@@ -77,18 +79,6 @@ def read_mono(path: Path) -> Samples:
     if np.mean(np.abs(mono) > 0.999 * peak) > 0.01:
         raise AudioFileError(f"{path} is clipped: more than 1 % of it sits at its peak")
     return np.asarray(soxr.resample(mono, rate, SPEC.sample_rate), np.float32)
-
-
-def active_frames(level: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Frames within 25 dB of the loud ones (their 95th percentile); ``level`` is power, shape (frames,)."""
-    return np.asarray(level >= np.percentile(level, 95) * 10**-2.5)
-
-
-def active_level(sound: Samples) -> float:
-    """RMS of the 10 ms steps that are active."""
-    steps = len(sound) // SPEC.hop
-    level = np.mean(sound[: steps * SPEC.hop].reshape(steps, SPEC.hop).astype(np.float32) ** 2, axis=1)
-    return float(np.sqrt(np.mean(level[active_frames(level)])))
 
 
 def covered_bands(low: NDArray[np.float32], high: NDArray[np.float32]) -> int:

@@ -10,9 +10,9 @@ import soundfile as sf
 import soxr
 from scipy.signal import oaconvolve
 
+from ..bands import SPEC
 from ..errors import AudioFileError
 from ..stft import Samples
-from .band_spectra import SPEC
 
 EARLY_SECONDS = 0.05
 """What the target keeps of a response after the direct sound; later sound is reverberation."""

@@ -7,8 +7,8 @@ import io
 import numpy as np
 import soundfile as sf
 
+from ..bands import SPEC
 from ..stft import Samples
-from .band_spectra import SPEC
 
 CLIPPED, CODED = 0.1, 0.1
 """Odds of each."""

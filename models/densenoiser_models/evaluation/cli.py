@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from ..arguments import positive
 from ..errors import AudioFileError, ModelError
-from ..files.enhance import EXIT_INTERRUPTED, positive
+from ..files.enhance import EXIT_INTERRUPTED
 from ..model_file import DEFAULT_MODEL
+from .alignment import delay_clips, measure_delay, without_delay
 from .long_run import measure_drift
 from .metrics import Score, available
 from .pair_set import read_pairs, sample
 from .peers import PEERS
 from .report import check_harness, summarise, tables, write_files
-from .scores import CLEAN, Row, delay_clips, measure_delay, score_system, without_delay
+from .scores import CLEAN, Row, score_system
 from .systems import MissingSystemError, System, load_system
 
 
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         pairs = read_pairs(args.pairs)
     except AudioFileError as error:
-        complaints.print(f"densenoiser evaluate: {error}", style="red", markup=False, soft_wrap=True)
+        complaints.print(f"evaluation: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     if args.limit:
         pairs = sample(pairs, args.limit)
@@ -108,12 +110,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed or wrong else 0
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command on its own, as in ``python -m densenoiser_models.evaluation.cli``."""
-    parser = argparse.ArgumentParser(prog="densenoiser evaluate")
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m densenoiser_models.evaluation``; the exit code of ``run``."""
+    parser = argparse.ArgumentParser(prog="python -m densenoiser_models.evaluation")
     add_arguments(parser)
     return run(parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

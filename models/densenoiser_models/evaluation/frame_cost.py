@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,9 @@ from ..mask_graph import MaskGraph
 from ..model_file import DEFAULT_MODEL, ModelFile, load_model
 from ..provider import PROVIDERS
 from ..stft import Analysis, Samples, Synthesis
+from .machine import cpu_name, heading
 
+_COLUMNS = ("median us", "p10 us", "p99 us", "real-time factor")
 WARM_UP_FRAMES = 100
 
 Step = Callable[[Samples], object]
@@ -130,7 +131,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time other models and filters in the same run, frame by frame in turn: a model's name, or "
         "'RNNoise 0.2', GTCRN, DeepFilterNet3, ... as evaluate names them (extra eval)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument("--markdown", action="store_true", help="print the table in Markdown, with machine and date")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -157,7 +160,7 @@ def run(args: argparse.Namespace) -> int:
         "frames": args.frames,
         "paced": args.paced,
         "hop_ms": model.spec.hop_seconds * 1e3,
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "load_average": round(os.getloadavg()[0], 2),
         "onnxruntime": ort.__version__,
         "python": platform.python_version(),
@@ -168,6 +171,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    elif args.markdown:
+        sys.stdout.write(_markdown(report))
     else:
         Console().print(_table(report))
     return 0
@@ -180,35 +185,24 @@ def _table(report: dict[str, Any]) -> Table:
         caption=f"{report['cpu']}, load {report['load_average']}, ONNX Runtime {report['onnxruntime']}",
     )
     table.add_column("step")
-    for heading in ("median us", "p10 us", "p99 us", "real-time factor"):
-        table.add_column(heading, justify="right")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right")
     for name, row in report["steps"].items():
-        cells = (f"{row[key]:.1f}" for key in ("median_us", "p10_us", "p99_us"))
-        table.add_row(name, *cells, f"{row['rtf']:.4f}", style="bold" if name == "whole" else None)
+        table.add_row(*_cells(name, row), style="bold" if name == "whole" else None)
     return table
 
 
-def _cpu_name() -> str:
-    """The processor as /proc/cpuinfo names it, else the machine's type."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+def _markdown(report: dict[str, Any]) -> str:
+    rows = [("step", *_COLUMNS), ("---",) * (1 + len(_COLUMNS))]
+    rows += [_cells(name, row) for name, row in report["steps"].items()]
+    return heading("densenoiser bench") + "\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cells(name: str, row: dict[str, float]) -> tuple[str, ...]:
+    return name, *(f"{row[key]:.1f}" for key in ("median_us", "p10_us", "p99_us")), f"{row['rtf']:.4f}"
 
 
 def _frames(text: str) -> int:
     if not text.isdecimal() or int(text) < WARM_UP_FRAMES:
         raise argparse.ArgumentTypeError(f"must be a whole number from {WARM_UP_FRAMES} up, is {text!r}")
     return int(text)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command on its own, as in ``python -m densenoiser_models.evaluation.frame_cost``."""
-    parser = argparse.ArgumentParser(prog="densenoiser bench")
-    add_arguments(parser)
-    return run(parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

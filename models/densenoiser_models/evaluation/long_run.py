@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..signal.level import level_db
+from ..signal.si_sdr import si_sdr
 from ..signal.speech_activity import RATE
 from ..stft import Samples
-from .metrics import Score, level_db, si_sdr
+from .alignment import LONGEST_DELAY
+from .metrics import Score
 from .pair_set import Pair
 from .peers import Enhance
-from .scores import LONGEST_DELAY
 
 PASSAGE_SECONDS = 60
 

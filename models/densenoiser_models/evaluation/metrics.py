@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import soxr
-from numpy.typing import NDArray
 
+from ..signal.level import level_db
+from ..signal.si_sdr import si_sdr
 from ..signal.speech_activity import RATE, SpeechActivity
 from ..stft import Samples
 
@@ -38,20 +39,6 @@ Metric = Callable[[Samples, Samples, Samples], Score]
 
 class MissingMetricError(Exception):
     """A metric's package or weights are not there; the message says how to get them."""
-
-
-def level_db(audio: Samples | NDArray[np.float64]) -> float:
-    """Mean power, dBFS; -200 for silence or nothing."""
-    power = float(np.mean(np.square(audio, dtype=np.float64))) if len(audio) else 0.0
-    return 10 * math.log10(power + 1e-20)
-
-
-def si_sdr(reference: Samples, output: Samples) -> float:
-    """Scale-invariant signal-to-distortion ratio, dB (Le Roux et al., "SDR - half-baked or well done?", 2019)."""
-    target = reference - np.mean(reference, dtype=np.float64)
-    estimate = output - np.mean(output, dtype=np.float64)
-    scaled = np.dot(estimate, target) / (np.dot(target, target) + 1e-20) * target
-    return 10 * math.log10((np.dot(scaled, scaled) + 1e-20) / (np.sum(np.square(estimate - scaled)) + 1e-20))
 
 
 def onset_loss_db(clean: Samples, output: Samples, activity: SpeechActivity) -> float:

@@ -11,9 +11,10 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from ..corpus.band_spectra import SPEC
-from ..corpus.pool import active_level, audio_files, read_mono
+from ..bands import SPEC
+from ..corpus.pool import audio_files, read_mono
 from ..errors import AudioFileError
+from ..signal.speech_activity import active_level
 from ..stft import Samples
 
 BABBLE = "babble"

@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from ..signal.speech_activity import RATE
-from ..stft import Samples
+from .alignment import delay_clips, measure_delay, without_delay
 from .metrics import Metric, Score, safety
 from .pair_set import Pair, sample
 from .peers import Enhance
@@ -19,9 +16,6 @@ from .systems import System
 
 SCORES_VERSION = 1
 """Raised when a metric's definition changes: older scores are then computed again."""
-LONGEST_DELAY = RATE // 10
-"""Longest constant delay that is looked for, samples: 100 ms."""
-DELAY_CLIPS = 5
 SAFETY = "levels"
 CLEAN = "clean"
 """The name under which the reference itself is rated, as the ceiling of the predicted ratings."""
@@ -65,31 +59,6 @@ class ScoreFile:
         record = {"version": self._version, "pair": row.pair, "digest": row.digest, "groups": row.groups}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record | {"scores": row.scores}) + "\n")
-
-
-def measure_delay(enhance: Enhance, speech: Sequence[Samples]) -> int:
-    """The system's constant delay at 48 kHz, samples: where its output of clean speech fits best, median over clips."""
-    delays = []
-    for clean in speech:
-        output = enhance(clean)
-        size = 2 * len(clean)
-        spectrum = np.fft.rfft(output, size) * np.conj(np.fft.rfft(clean, size))
-        delays.append(int(np.argmax(np.fft.irfft(spectrum, size)[:LONGEST_DELAY])))
-    return int(np.median(delays))
-
-
-def delay_clips(pairs: Sequence[Pair]) -> list[Samples]:
-    """Clean speech of some pairs, to measure a delay on."""
-    return [pair.load()[0] for pair in pairs[:: max(1, len(pairs) // DELAY_CLIPS)][:DELAY_CLIPS]]
-
-
-def without_delay(enhance: Enhance, delay: int) -> Enhance:
-    """``enhance`` lined up with its input: ``delay`` samples later in, as many fewer at the start."""
-
-    def aligned(noisy: Samples) -> Samples:
-        return enhance(np.pad(noisy, (0, delay)))[delay:]
-
-    return aligned
 
 
 def score_system(

@@ -7,7 +7,6 @@ import gettext
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,11 +19,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from ..arguments import positive, strength
 from ..denoiser import OnnxDenoiser
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL, ModelFile, load_model
 from ..provider import PROVIDERS
-from ..strength import FULL_STRENGTH, parse_strength
+from ..strength import FULL_STRENGTH
 from .aligned_stream import AlignedStream
 from .audio_file import blocks, format_for, reading, writing
 
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help=_("a model's name or .onnx path (default: %(default)s)"))
     parser.add_argument(
         "--strength",
-        type=_strength,
+        type=strength,
         default=FULL_STRENGTH,
         metavar="DB",
         help=_('at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'),
@@ -121,20 +121,6 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         complaints.print(_("{failed} failed").format(failed=failed), style="red", highlight=False)
     return EXIT_SOME_FAILED if failed else EXIT_OK
-
-
-def _strength(text: str) -> float:
-    try:
-        return parse_strength(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 up, as an argparse type."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(_("must be a whole number from 1 up, is {text!r}").format(text=text))
-    return int(text)
 
 
 def _plan(args: argparse.Namespace) -> list[Job]:
@@ -283,14 +269,3 @@ def _work(job: Job) -> Result:
             _shared["seconds"].value += more
 
     return _attempt(job, count)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command on its own, as in ``python -m densenoiser_models.files.enhance``."""
-    parser = argparse.ArgumentParser(prog="densenoiser enhance")
-    add_arguments(parser)
-    return run(parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

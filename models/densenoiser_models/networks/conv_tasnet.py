@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .mask import BAND_BINS, HIGH_BANDS, LOW_BINS, full_mask, log_level, ratio, split_bands
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS
+from .mask import full_mask, log_level, ratio, split_bands
 
 FILTERS, BOTTLENECK, HIDDEN = 512, 128, 256
 """N, B (and Sc) and H in the paper."""

@@ -20,19 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS
 from .conv_layer import Layer, StreamingLayer, folded, mix_channels, normalise
 from .leaky_memory import leaky_memory, news_as_change
-from .mask import (
-    AMPLITUDE_FLOOR,
-    BAND_BINS,
-    HIGH_BANDS,
-    LOG_SCALE,
-    LOW_BINS,
-    compress,
-    log_level,
-    real_mask,
-    split_bands,
-)
+from .mask import AMPLITUDE_FLOOR, LOG_SCALE, compress, log_level, real_mask, split_bands
 from .release import RELEASE, slow_release
 
 KERNEL, STRIDE = 8, 4

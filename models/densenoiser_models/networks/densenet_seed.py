@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .mask import COMPRESSION, HIGH_BANDS, LOW_BINS, compressed_magnitude, full_mask
+from ..bands import HIGH_BANDS, LOW_BINS
+from .mask import COMPRESSION, compressed_magnitude, full_mask
 
 LAYERS, GROWTH, CHANNELS = 4, 32, 16
 DROPOUT = 0.4

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LOW_BINS = 256
-HIGH_BANDS = 16
-BAND_BINS = 32
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS
+
 COMPRESSION = 0.3
 LOG_SCALE = 0.2
 POWER_FLOOR = 1e-8

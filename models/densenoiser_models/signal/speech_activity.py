@@ -1,4 +1,4 @@
-"""Where a clean recording speaks, where it pauses, and where words begin."""
+"""Speech activity: where a clean recording speaks, where it pauses, and where words begin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATE = 48_000
 STEP = RATE // 100
 """Resolution of the analysis, samples: 10 ms."""
 ACTIVE_RANGE_DB = 25.0
-"""Speech is within this of the loud frames' level (their 95th percentile)."""
+"""A frame speaks if it is within this of the loud frames' level, the 95th percentile of all."""
 PAUSE_RANGE_DB = 30.0
 """A pause is at least this far below it; recordings that hiss louder than that have none."""
 GUARD_STEPS = 5
@@ -52,6 +52,18 @@ class SpeechActivity:
             if start >= ONSET_QUIET_STEPS and not active[start - ONSET_QUIET_STEPS : start].any()
         ]
         return cls(_samples(active, len(clean)), _samples(pauses, len(clean)), np.array(onsets, np.int64) * STEP)
+
+
+def active_frames(power: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Frames that speak; ``power`` of each frame, shape (frames,)."""
+    return np.asarray(power >= np.percentile(power, 95) * 10 ** (-ACTIVE_RANGE_DB / 10))
+
+
+def active_level(sound: Samples) -> float:
+    """RMS of the 10 ms steps that speak; ``sound`` at 48 kHz, shape (samples,)."""
+    steps = len(sound) // STEP
+    power = np.mean(sound[: steps * STEP].reshape(steps, STEP).astype(np.float32) ** 2, axis=1)
+    return float(np.sqrt(np.mean(power[active_frames(power)])))
 
 
 def _samples(steps: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:

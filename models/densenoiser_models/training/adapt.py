@@ -10,7 +10,7 @@ from pathlib import Path
 import soundfile as sf
 import torch
 
-from ..corpus.band_spectra import SPEC
+from ..bands import SPEC
 from ..corpus.mixer import Mixer, Recipe
 from ..corpus.pool import Pool, audio_files, build_pool, read_mono
 from ..errors import AudioFileError, ModelError

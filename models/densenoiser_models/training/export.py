@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..corpus.band_spectra import SPEC, analyse, full_spectra
+from ..bands import SPEC
+from ..corpus.band_spectra import analyse, full_spectra
 from ..corpus.machine_noise import machine_noise
 from ..errors import ModelError
 from ..model_file import MASK_OUTPUT, SIDECAR_FORMAT, SPECTRUM_INPUT

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..corpus.band_spectra import BAND_BINS, HIGH_BANDS, LOW_BINS, SPEC, analyse
+from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS, SPEC
+from ..corpus.band_spectra import analyse
 from ..corpus.mixer import Batch, Mixer, Recipe
 from ..corpus.pool import POOL_LEVEL_DB, Pool
 from ..errors import AudioFileError, ModelError
-from ..evaluation.scores import DELAY_CLIPS, measure_delay, without_delay
+from ..evaluation.alignment import DELAY_CLIPS, measure_delay, without_delay
 from ..evaluation.systems import MissingSystemError, load_system
 from ..stft import Samples, analysis_window, synthesis_window
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..corpus.band_spectra import BIN_HZ, SPEC
+from ..bands import LOW_BINS, SPEC
+from ..corpus.band_spectra import BIN_HZ
 from ..corpus.mixer import Batch
-from ..networks.mask import COMPRESSION, LOW_BINS
+from ..networks.mask import COMPRESSION
 from ..stft import synthesis_window
 
 DECIMATION = 3

@@ -22,7 +22,8 @@ from tests.support.waiting import wait_until
 
 from densenoiser_daemon.measurement.demo import load_recording
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer, feed_of
-from densenoiser_daemon.measurement.recorder import RATE, Recorder, delays
+from densenoiser_daemon.measurement.recorder import RATE, Recorder
+from densenoiser_daemon.measurement.signal_match import delays
 
 CABLE = "cable"
 ALSA_CONFIGURATION = f"""

@@ -29,7 +29,7 @@ def unread(client: MessageBus) -> int:
 
 
 HOSTILE: list[tuple[dict[str, Any], str, str]] = [
-    (setting("Strength", Variant("d", -1.0)), OWN + "InvalidValue", "a number of dB from 0 up, or infinity"),
+    (setting("Strength", Variant("d", -1.0)), OWN + "InvalidValue", "a number of dB from 0 up"),
     (setting("Strength", Variant("d", math.nan)), OWN + "InvalidValue", "is nan"),
     (setting("Strength", Variant("d", -math.inf)), OWN + "InvalidValue", "is -inf"),
     (setting("Strength", Variant("d", -0.5)), OWN + "InvalidValue", "is -0.5"),

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from densenoiser_models.corpus.band_spectra import BAND_BINS, LOW_BINS, SPEC, analyse, power
+from densenoiser_models.bands import BAND_BINS, LOW_BINS, SPEC
+from densenoiser_models.corpus.band_spectra import analyse, power
 from densenoiser_models.corpus.mixer import KNOCK_FRAMES, Mixer, Recipe
-from densenoiser_models.corpus.pool import POOL_LEVEL_DB, Pool, active_level, build_pool, gate_pauses, read_mono
+from densenoiser_models.corpus.pool import POOL_LEVEL_DB, Pool, build_pool, gate_pauses, read_mono
 from densenoiser_models.corpus.room_response import recorded_room, reverberate
 from densenoiser_models.corpus.voice_channel import through_codec, through_line
 from densenoiser_models.errors import AudioFileError
+from densenoiser_models.signal.speech_activity import active_level
 from densenoiser_models.stft import Analysis
 from densenoiser_models.training.cli import main
 

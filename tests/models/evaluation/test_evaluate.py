@@ -15,13 +15,14 @@ import soundfile as sf
 
 from densenoiser_models.errors import AudioFileError
 from densenoiser_models.evaluation import cli, scores
+from densenoiser_models.evaluation.alignment import delay_clips, measure_delay, without_delay
 from densenoiser_models.evaluation.cli import main
 from densenoiser_models.evaluation.long_run import measure_drift
 from densenoiser_models.evaluation.metrics import Score
 from densenoiser_models.evaluation.pair_set import Pair, read_pairs, sample
 from densenoiser_models.evaluation.peers import PEERS
 from densenoiser_models.evaluation.report import check_harness, markdown, summarise
-from densenoiser_models.evaluation.scores import CLEAN, Row, delay_clips, measure_delay, score_system, without_delay
+from densenoiser_models.evaluation.scores import CLEAN, Row, score_system
 from densenoiser_models.evaluation.systems import MissingSystemError, System, load_system
 from densenoiser_models.model_file import ModelFile
 from densenoiser_models.signal.speech_activity import RATE

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from tests.support.command_module import run_command_module
 
 from densenoiser_models.denoiser import OnnxDenoiser
-from densenoiser_models.evaluation import systems
-from densenoiser_models.evaluation.frame_cost import main, part_steps, peer_step, summarise, syllables, time_steps
+from densenoiser_models.evaluation import frame_cost, systems
+from densenoiser_models.evaluation.frame_cost import part_steps, peer_step, summarise, syllables, time_steps
 from densenoiser_models.evaluation.framewise import FramewiseSystem
 from densenoiser_models.evaluation.systems import System
 from densenoiser_models.frame import FrameSpec
@@ -24,7 +25,7 @@ MakeModel = Callable[..., ModelFile]
 
 def test_json_has_every_part_in_order_of_size(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
     model = make_model("mine")
-    assert main(["--model", str(model.path), "--frames", "200", "--json"]) == 0
+    assert run_command_module(frame_cost, ["--model", str(model.path), "--frames", "200", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["model"], report["sha256"], report["frames"]) == ("mine", model.sha256, 200)
     assert list(report["steps"]) == ["analysis", "graph", "synthesis", "whole"]
@@ -34,7 +35,7 @@ def test_json_has_every_part_in_order_of_size(make_model: MakeModel, capsys: pyt
 
 
 def test_table_names_the_columns(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--model", str(make_model().path), "--frames", "100"]) == 0
+    assert run_command_module(frame_cost, ["--model", str(make_model().path), "--frames", "100"]) == 0
     said = capsys.readouterr().out
     for word in ("analysis", "graph", "synthesis", "whole", "median us", "p99 us", "real-time factor"):
         assert word in said
@@ -67,19 +68,29 @@ def test_summary_is_percentiles_in_microseconds() -> None:
 
 
 def test_unknown_model_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--model", "no-such-model"]) == 1
+    assert run_command_module(frame_cost, ["--model", "no-such-model"]) == 1
     assert "no model named 'no-such-model'" in capsys.readouterr().err
 
 
 def test_rnnoise_is_timed_in_the_same_run(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pyrnnoise", reason="pyrnnoise (extra eval) is not installed")
-    assert main(["--model", str(make_model().path), "--frames", "100", "--compare", "RNNoise 0.2", "--json"]) == 0
+    assert (
+        run_command_module(
+            frame_cost, ["--model", str(make_model().path), "--frames", "100", "--compare", "RNNoise 0.2", "--json"]
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["steps"]["RNNoise 0.2"]["median_us"] > 10
 
 
 def test_other_models_are_timed_beside_the_first(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = make_model("first"), make_model("second")
-    assert main(["--model", str(first.path), "--frames", "100", "--compare", str(second.path), "--json"]) == 0
+    assert (
+        run_command_module(
+            frame_cost, ["--model", str(first.path), "--frames", "100", "--compare", str(second.path), "--json"]
+        )
+        == 0
+    )
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert 1 / 3 < steps[str(second.path)]["median_us"] / steps["whole"]["median_us"] < 3
 
@@ -103,5 +114,17 @@ def test_a_filters_own_hop_is_scaled_to_ten_milliseconds(monkeypatch: pytest.Mon
 
 
 def test_what_does_not_work_frame_by_frame_is_named(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--model", str(make_model().path), "--compare", "noisy"]) == 1
+    assert run_command_module(frame_cost, ["--model", str(make_model().path), "--compare", "noisy"]) == 1
     assert "noisy does not work frame by frame" in capsys.readouterr().err
+
+
+def test_the_table_in_markdown_names_command_and_machine(
+    make_model: Callable[..., ModelFile], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(make_model().path), "--frames", "100", "--markdown"]
+    assert run_command_module(frame_cost, arguments) == 0
+    heading, _empty, columns, _rule, *rows = capsys.readouterr().out.splitlines()
+    assert heading.startswith("`densenoiser bench")
+    assert "cores" in heading
+    assert columns.count("|") == 6
+    assert [row.split("|")[1].strip() for row in rows][-1] == "whole"

@@ -16,12 +16,12 @@ from densenoiser_models.evaluation.metrics import (
     high_band,
     intrusive,
     is_full_band,
-    level_db,
     musical_noise,
     onset_loss_db,
     safety,
-    si_sdr,
 )
+from densenoiser_models.signal.level import level_db
+from densenoiser_models.signal.si_sdr import si_sdr
 from densenoiser_models.signal.speech_activity import RATE, STEP, SpeechActivity
 from densenoiser_models.stft import Samples
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from densenoiser_models.corpus.pool import active_level
 from densenoiser_models.errors import AudioFileError
 from densenoiser_models.evaluation.pair_maker import PairPlan, Sources, write_pairs
+from densenoiser_models.signal.speech_activity import active_level
 from densenoiser_models.training.cli import main
 
 from ...support.recordings import hiss, make_trees, voice, write

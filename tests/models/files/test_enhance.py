@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 from numpy.typing import NDArray
+from tests.support.command_module import run_command_module
 
 from densenoiser_models.denoiser import Bypass, OnnxDenoiser
 from densenoiser_models.errors import ModelError
+from densenoiser_models.files import enhance
 from densenoiser_models.files.aligned_stream import AlignedStream
-from densenoiser_models.files.enhance import main
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile
 
@@ -52,7 +53,7 @@ def half(make_model: MakeModel) -> str:
 def test_every_rate_and_channel_lines_up_sample_by_sample(half: str, tmp_path: Path, rate: int, channels: int) -> None:
     audio = tone(rate, channels)
     source, target = write(tmp_path / "in.wav", audio, rate, "FLOAT"), tmp_path / "out.wav"
-    assert main([str(source), "-o", str(target), "--model", half]) == 0
+    assert run_command_module(enhance, [str(source), "-o", str(target), "--model", half]) == 0
     output, output_rate = sf.read(target, dtype="float32", always_2d=True)
     assert output_rate == rate
     assert output.shape == audio.shape
@@ -80,7 +81,7 @@ def test_format_and_subtype_are_kept(half: str, tmp_path: Path, name: str, subty
     audio = tone(48_000, 2)
     source, folder = write(tmp_path / name, audio, 48_000, subtype), tmp_path / "out"
     folder.mkdir()
-    assert main([str(source), "-o", str(folder), "--model", half]) == 0
+    assert run_command_module(enhance, [str(source), "-o", str(folder), "--model", half]) == 0
     before, after = sf.info(source), sf.info(folder / name)
     assert (after.format, after.subtype, after.samplerate, after.channels, after.frames) == (
         before.format,
@@ -101,7 +102,7 @@ def test_the_outputs_name_chooses_the_format(half: str, tmp_path: Path) -> None:
         ("out.ogg", ("OGG", "VORBIS")),
         ("out.opus", ("OGG", "OPUS")),
     ):
-        assert main([str(source), "-o", str(tmp_path / name), "--model", half]) == 0
+        assert run_command_module(enhance, [str(source), "-o", str(tmp_path / name), "--model", half]) == 0
         info = sf.info(tmp_path / name)
         assert (info.format, info.subtype) == expected
 
@@ -110,14 +111,17 @@ def test_the_outputs_name_chooses_the_format(half: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_short_files_keep_their_length(half: str, tmp_path: Path, frames: int, rate: int) -> None:
     source = write(tmp_path / "in.wav", np.full((frames, 1), 0.1, np.float32), rate)
-    assert main([str(source), "-o", str(tmp_path / "out.wav"), "--model", half]) == 0
+    assert run_command_module(enhance, [str(source), "-o", str(tmp_path / "out.wav"), "--model", half]) == 0
     assert sf.info(tmp_path / "out.wav").frames == frames
 
 
 def test_strength_zero_gives_the_file_back(half: str, tmp_path: Path) -> None:
     audio = tone(48_000)
     source = write(tmp_path / "in.wav", audio, 48_000, "FLOAT")
-    assert main([str(source), "-o", str(tmp_path / "out.wav"), "--model", half, "--strength", "0"]) == 0
+    assert (
+        run_command_module(enhance, [str(source), "-o", str(tmp_path / "out.wav"), "--model", half, "--strength", "0"])
+        == 0
+    )
     np.testing.assert_allclose(sf.read(tmp_path / "out.wav", dtype="float32", always_2d=True)[0], audio, atol=1e-6)
 
 
@@ -125,7 +129,7 @@ def test_a_file_is_the_microphones_engine_frame_for_frame(make_model: MakeModel,
     model = make_model(gain=0.7, memory=0.95)
     audio = tone(48_000)[: 480 * 100]
     source = write(tmp_path / "in.wav", audio, 48_000, "FLOAT")
-    assert main([str(source), "-o", str(tmp_path / "out.wav"), "--model", str(model.path)]) == 0
+    assert run_command_module(enhance, [str(source), "-o", str(tmp_path / "out.wav"), "--model", str(model.path)]) == 0
     denoiser = OnnxDenoiser(model, "cpu")
     live = np.concatenate([denoiser.process(frame).copy() for frame in audio[:, 0].reshape(-1, 480)])
     filed, _ = sf.read(tmp_path / "out.wav", dtype="float32")
@@ -153,7 +157,7 @@ def test_many_files_in_parallel_go_on_past_bad_ones(
     folder.mkdir()
     inputs = [text, good[0], missing, good[1], broken, folder, good[2]]
     out = tmp_path / "out"
-    assert main([*map(str, inputs), "-o", str(out), "--model", half, "--jobs", "2"]) == 1
+    assert run_command_module(enhance, [*map(str, inputs), "-o", str(out), "--model", half, "--jobs", "2"]) == 1
     assert sorted(path.name for path in out.iterdir()) == ["good0.wav", "good1.wav", "good2.wav"]
     said = capsys.readouterr()
     assert "3 of 7 files enhanced" in said.out
@@ -168,10 +172,10 @@ def test_existing_files_are_kept_unless_forced(half: str, tmp_path: Path, capsys
     source = write(tmp_path / "in.wav", tone(48_000), 48_000)
     target = tmp_path / "out.wav"
     target.write_bytes(b"precious")
-    assert main([str(source), "-o", str(target), "--model", half]) == 1
+    assert run_command_module(enhance, [str(source), "-o", str(target), "--model", half]) == 1
     assert target.read_bytes() == b"precious"
     assert "exists; --force overwrites it" in capsys.readouterr().err
-    assert main([str(source), "-o", str(target), "--model", half, "--force"]) == 0
+    assert run_command_module(enhance, [str(source), "-o", str(target), "--model", half, "--force"]) == 0
     assert sf.info(target).frames == sf.info(source).frames
     assert sorted(path.name for path in tmp_path.glob("*.wav")) == ["in.wav", "out.wav"]
     assert not list(tmp_path.glob(".*"))
@@ -180,8 +184,8 @@ def test_existing_files_are_kept_unless_forced(half: str, tmp_path: Path, capsys
 def test_a_file_may_replace_itself(half: str, tmp_path: Path) -> None:
     audio = tone(48_000)
     source = write(tmp_path / "in.wav", audio, 48_000, "FLOAT")
-    assert main([str(source), "-o", str(tmp_path), "--model", half]) == 1
-    assert main([str(source), "-o", str(tmp_path), "--model", half, "--force"]) == 0
+    assert run_command_module(enhance, [str(source), "-o", str(tmp_path), "--model", half]) == 1
+    assert run_command_module(enhance, [str(source), "-o", str(tmp_path), "--model", half, "--force"]) == 0
     np.testing.assert_allclose(sf.read(source, always_2d=True)[0], 0.5 * audio, atol=1e-5)
 
 
@@ -201,13 +205,13 @@ def test_outputs_that_cannot_be(
     for name in ("in.wav", "in2.wav", "b/in.wav"):
         write(tmp_path / name, tone(16_000, seconds=0.1), 16_000)
     paths = [str(tmp_path / name) for name in inputs]
-    assert main([*paths, "-o", str(tmp_path / output), "--model", half]) == 1
+    assert run_command_module(enhance, [*paths, "-o", str(tmp_path / output), "--model", half]) == 1
     assert complaint in capsys.readouterr().err
 
 
 def test_unknown_model_is_told_before_anything_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in.wav", tone(16_000), 16_000)
-    assert main([str(source), "-o", str(tmp_path / "out.wav"), "--model", "no-such-model"]) == 1
+    assert run_command_module(enhance, [str(source), "-o", str(tmp_path / "out.wav"), "--model", "no-such-model"]) == 1
     assert "no model named 'no-such-model'" in capsys.readouterr().err
     assert not (tmp_path / "out.wav").exists()
 
@@ -218,7 +222,7 @@ def test_a_model_that_fails_half_way_leaves_nothing(
     model = make_model(nan_above=20.0)
     audio = tone(48_000) * np.linspace(0, 1, 62_400, dtype=np.float32)[:, None]
     source = write(tmp_path / "in.wav", audio, 48_000)
-    assert main([str(source), "-o", str(tmp_path / "out.wav"), "--model", str(model.path)]) == 1
+    assert run_command_module(enhance, [str(source), "-o", str(tmp_path / "out.wav"), "--model", str(model.path)]) == 1
     assert "in.wav: the model's output is not finite" in capsys.readouterr().err
     assert not list(tmp_path.glob("*out*"))
     assert not list(tmp_path.glob(".*"))
@@ -230,7 +234,7 @@ def test_a_model_that_fails_half_way_leaves_nothing(
 def test_a_truncated_file_is_enhanced_as_far_as_it_goes_or_told(half: str, tmp_path: Path) -> None:
     source = write(tmp_path / "in.flac", tone(48_000), 48_000)
     source.write_bytes(source.read_bytes()[:20_000])
-    code = main([str(source), "-o", str(tmp_path / "out.flac"), "--model", half])
+    code = run_command_module(enhance, [str(source), "-o", str(tmp_path / "out.flac"), "--model", half])
     assert code == (0 if (tmp_path / "out.flac").exists() else 1)
     assert not list(tmp_path.glob(".*"))
 
@@ -238,13 +242,13 @@ def test_a_truncated_file_is_enhanced_as_far_as_it_goes_or_told(half: str, tmp_p
 @pytest.mark.parametrize("bad", [["--strength", "-3"], ["--strength", "loud"], ["--jobs", "0"], ["--provider", "tpu"]])
 def test_wrong_options_are_usage_errors(tmp_path: Path, bad: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main([str(tmp_path / "in.wav"), "-o", str(tmp_path / "out.wav"), *bad])
+        run_command_module(enhance, [str(tmp_path / "in.wav"), "-o", str(tmp_path / "out.wav"), *bad])
     assert stop.value.code == 2
 
 
 def test_every_option_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--help"])
+        run_command_module(enhance, ["--help"])
     assert "--strength DB" in capsys.readouterr().out
     parser = argparse.ArgumentParser()
     from densenoiser_models.files.enhance import add_arguments  # noqa: PLC0415
@@ -256,7 +260,7 @@ def test_every_option_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_interrupt_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
     sources = [write(tmp_path / f"long{i}.wav", np.zeros((48_000 * 240, 1), np.float32), 48_000) for i in range(2)]
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "densenoiser_models.files.enhance", *map(str, sources), "-o", str(out)]
+    command = [sys.executable, "-m", "densenoiser_daemon.command.cli", "enhance", *map(str, sources), "-o", str(out)]
     process = subprocess.Popen(
         [*command, "--model", half, "--jobs", "2"], start_new_session=True, stderr=subprocess.PIPE
     )

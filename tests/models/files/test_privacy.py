@@ -32,7 +32,7 @@ def test_a_file_is_cleaned_without_any_network_socket(make_model: Callable[..., 
     soundfile.write(tmp_path / "in.wav", np.random.default_rng(0).normal(0, 0.1, 48_000), 48_000)
     trace = tmp_path / "trace"
     command = ["strace", "-f", "-qq", "-e", "trace=socket,io_uring_setup,exit_group", "-o", str(trace)]
-    command += [sys.executable, "-m", "densenoiser_models.files.enhance"]
+    command += [sys.executable, "-m", "densenoiser_daemon.command.cli", "enhance"]
     command += [str(tmp_path / "in.wav"), "-o", str(tmp_path / "out.wav"), "--model", str(model.path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from densenoiser_models.corpus.band_spectra import analyse
 from densenoiser_models.corpus.mixer import Batch, Mixer, Recipe
 from densenoiser_models.corpus.pool import Pool, build_pool
 from densenoiser_models.errors import AudioFileError, ModelError
-from densenoiser_models.evaluation.scores import without_delay
+from densenoiser_models.evaluation.alignment import without_delay
 from densenoiser_models.stft import Samples
 from densenoiser_models.training.cli import main
 from densenoiser_models.training.lessons import LESSON_FRAMES, Lessons, as_audio, open_teacher, teach, write_lessons

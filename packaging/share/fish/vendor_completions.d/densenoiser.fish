@@ -50,8 +50,8 @@ function _shtab_densenoiser_using
   test "$_shtab_densenoiser_cmdpath" = "$argv"
 end
 
-set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic model mics models monitor enhance bench evaluate soak doctor install-user uninstall-user quit
-set -g _shtab_densenoiser_opts_with_value --compare --drift --frames --idle-seconds --jobs --ladspa --limit --load --minutes --model --nisqa-weights --output --provider --safety --server --strength --systems -o
+set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic model mics models monitor enhance bench doctor install-user uninstall-user quit
+set -g _shtab_densenoiser_opts_with_value --compare --frames --jobs --model --output --provider --strength -o
 
 complete -c densenoiser -e
 complete -c densenoiser -f
@@ -105,24 +105,7 @@ complete -c densenoiser -n '_shtab_densenoiser_using bench' -l frames -x -d 'fra
 complete -c densenoiser -n '_shtab_densenoiser_using bench' -l paced -d 'wait for each frame as a microphone would: colder caches'
 complete -c densenoiser -n '_shtab_densenoiser_using bench' -l compare -x -d 'time other models and filters in the same run, frame by frame in turn: a model'"'"'s name, or '"'"'RNNoise 0.2'"'"', GTCRN, DeepFilterNet3, ... as evaluate names them (extra eval)'
 complete -c densenoiser -n '_shtab_densenoiser_using bench' -l json -d 'print JSON instead of a table'
-complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a evaluate -d 'Score noise filters on a folder of pairs (clean/NAME, noisy/NAME, pairs.csv). Scores are kept as they are made: the same command goes on where it stopped, and only new models, files and metrics cost time.'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -s h -l help -d 'show this help message and exit'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'scores, tables and summaries'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -l systems -x -d 'of noisy, WebRTC, RNNoise 0.1, RNNoise 0.2, DTLN, GTCRN, NSNet2, DeepFilterNet3, clean; models by name or .onnx path (default: those and densenet-small)'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -l nisqa-weights -xka "(__fish_complete_path (commandline -ct))" -d 'nisqa.tar of the NISQA project (non-commercial licence)'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -l drift -x -d 'also stream each model this long and compare its ends'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -l limit -x -d 'only N pairs; the same ones, and more, for a larger N'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate' -l safety -x -d 'levels of clean, quiet and high speech and of noise on N pairs only'
-complete -c densenoiser -n '_shtab_densenoiser_using evaluate; and test $_shtab_densenoiser_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the folder of pairs; densenoiser-train mix makes one'
-complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a soak -d 'Measure delay, dropouts, CPU and memory on a private sound server.'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -s h -l help -d 'show this help message and exit'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l server -xka "pipewire pulseaudio" -d 'sound server; may be given twice (default: each that is installed)'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l minutes -x -d 'length of the run (default: 5.0)'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l idle-seconds -x -d 'length of the idle measurement (default: 60.0)'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l model -x -d 'model to filter with'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l load -x -d 'count dropouts while stress-ng keeps N cores busy, with and without real-time scheduling'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l ladspa -xka "(__fish_complete_path (commandline -ct))" -d 'with --load: RNNoise'"'"'s LADSPA library, for a chain to compare with'
-complete -c densenoiser -n '_shtab_densenoiser_using soak' -l json -d 'print JSON'
+complete -c densenoiser -n '_shtab_densenoiser_using bench' -l markdown -d 'print the table in Markdown, with machine and date'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a doctor -d 'Find out what is wrong, and mend what can be mended.'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -l fix -d 'mend what is safe to mend, and say what was done'

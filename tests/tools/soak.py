@@ -1,6 +1,6 @@
-"""``densenoiser soak``: the daemon on a private sound server for minutes or hours, and what an application got meanwhile.
+"""``python -m tests.tools.soak``: runs the daemon on a private sound server, and measures what an application gets.
 
-The figures of the README and of every release come from here: delay, dropouts, CPU, memory, idle cost, first sound.
+The figures in docs/measurements.md come from here: delay, dropouts, CPU, memory, idle cost, first sound.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,17 +20,17 @@ import numpy as np
 import soundfile
 from rich.console import Console
 from rich.table import Table
+from tests.tools import load_comparison
 
+from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
+from densenoiser_daemon.errors import BackendError
+from densenoiser_daemon.measurement.demo import cpu_seconds, load_recording, start_daemon
+from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds
+from densenoiser_daemon.measurement.recorder import RATE, Recorder, Recording
+from densenoiser_daemon.measurement.signal_match import breaks, delays, first_sound, following, silent_gaps
+from densenoiser_daemon.system import realtime
+from densenoiser_models.evaluation.machine import heading
 from densenoiser_models.stft import Samples
-
-from ..audio.pulse.virtual_microphone import SOURCE_NAME
-from ..errors import BackendError
-from ..i18n import _
-from ..system import realtime
-from . import load_comparison
-from .demo import cpu_seconds, load_recording, start_daemon
-from .private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds
-from .recorder import RATE, Recorder, Recording, breaks, delays, first_sound, following, silent_gaps
 
 # The sound never falls to the server's digital silence (16 bits on PulseAudio), so exact zeros are holes in the delivery.
 _STRENGTH_DB = "20"
@@ -82,31 +83,33 @@ class SoakReport:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``densenoiser soak``."""
+    """Options of the command."""
     parser.add_argument(
         "--server",
         choices=SERVER_KINDS,
         action="append",
-        help=_("sound server; may be given twice (default: each that is installed)"),
+        help="sound server; may be given twice (default: each that is installed)",
     )
-    parser.add_argument("--minutes", type=float, default=5.0, help=_("length of the run (default: %(default)s)"))
+    parser.add_argument("--minutes", type=float, default=5.0, help="length of the run (default: %(default)s)")
     parser.add_argument(
-        "--idle-seconds", type=float, default=60.0, help=_("length of the idle measurement (default: %(default)s)")
+        "--idle-seconds", type=float, default=60.0, help="length of the idle measurement (default: %(default)s)"
     )
-    parser.add_argument("--model", help=_("model to filter with"))
+    parser.add_argument("--model", help="model to filter with")
     parser.add_argument(
         "--load",
         type=int,
         metavar="N",
-        help=_("count dropouts while stress-ng keeps N cores busy, with and without real-time scheduling"),
+        help="count dropouts while stress-ng keeps N cores busy, with and without real-time scheduling",
     )
     parser.add_argument(
         "--ladspa",
         type=Path,
         metavar="FILE",
-        help=_("with --load: RNNoise's LADSPA library, for a chain to compare with"),
+        help="with --load: RNNoise's LADSPA library, for a chain to compare with",
     )
-    parser.add_argument("--json", action="store_true", help=_("print JSON"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print the table in Markdown, with machine and date")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -114,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     kinds = args.server or available_kinds()
     if not kinds:
         raise BackendError(
-            _("no sound server is installed: install pipewire, pipewire-pulse and wireplumber, or pulseaudio")
+            "no sound server is installed: install pipewire, pipewire-pulse and wireplumber, or pulseaudio"
         )
     if args.load:
         load_comparison.print_reports(
@@ -123,20 +126,27 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     reports = [soak(kind, args.minutes * 60.0, args.idle_seconds, args.model) for kind in kinds]
-    _print(reports, args.json)
+    if args.json:
+        sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
+    elif args.markdown:
+        sys.stdout.write(_markdown(reports))
+    else:
+        _print(reports)
     return 0
 
 
-def _print(reports: list[SoakReport], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
-        return
-    table = Table(
-        "", *(report.server for report in reports), title=_("densenoised, measured from outside"), title_justify="left"
-    )
+def _print(reports: list[SoakReport]) -> None:
+    servers = [report.server for report in reports]
+    table = Table("", *servers, title="densenoised, measured from outside", title_justify="left")
     for label, text in _ROWS:
-        table.add_row(_(label), *(text(report) for report in reports))
+        table.add_row(label, *(text(report) for report in reports))
     Console().print(table)
+
+
+def _markdown(reports: list[SoakReport]) -> str:
+    rows = [["", *(report.server for report in reports)], ["---"] * (1 + len(reports))]
+    rows += [[label, *(text(report) for report in reports)] for label, text in _ROWS]
+    return heading("python -m tests.tools.soak") + "\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 _ROWS = (
@@ -292,3 +302,18 @@ def _cpu_percent(pid: int, seconds: float) -> float:
 def _rss_mib(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit code is that of ``run``, or the error's."""
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.soak", description=__doc__)
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(argv))
+    except BackendError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from densenoiser_daemon.measurement.demo import load_recording
-from densenoiser_daemon.measurement.recorder import (
-    RATE,
-    Recording,
-    breaks,
-    delays,
-    first_sound,
-    following,
-    retime,
-    silent_gaps,
-)
+from densenoiser_daemon.measurement.recorder import RATE, Recording
+from densenoiser_daemon.measurement.signal_match import breaks, delays, first_sound, following, retime, silent_gaps
 from densenoiser_models.stft import Samples
 
 CHUNK = 480

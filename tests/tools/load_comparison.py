@@ -21,15 +21,14 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 
+from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
+from densenoiser_daemon.errors import BackendError
+from densenoiser_daemon.measurement.demo import load_recording, start_daemon
+from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer
+from densenoiser_daemon.measurement.recorder import RATE, Recorder, Recording
+from densenoiser_daemon.measurement.signal_match import breaks, silent_gaps
+from densenoiser_daemon.system import realtime
 from densenoiser_models.stft import Samples
-
-from ..audio.pulse.virtual_microphone import SOURCE_NAME
-from ..errors import BackendError
-from ..i18n import _
-from ..system import realtime
-from .demo import load_recording, start_daemon
-from .private_server import MICROPHONE_NAME, PrivateServer
-from .recorder import RATE, Recorder, Recording, breaks, silent_gaps
 
 _SETTLING_SECONDS = 2.0
 _PLUGIN_LABEL = "noise_suppressor_mono"
@@ -98,7 +97,7 @@ def compare(kind: str, minutes: float, workers: int, plugin: Path | None) -> lis
     BackendError if stress-ng is not installed or a chain does not come up.
     """
     if shutil.which("stress-ng") is None:
-        raise BackendError(_("the load needs stress-ng: install stress-ng"))
+        raise BackendError("the load needs stress-ng: install stress-ng")
     chains: list[tuple[str, Callable[[PrivateServer], tuple[str, str]]]] = [
         ("DenseNoiser", _start_daemon),
         ("DenseNoiser, no real time", _start_daemon_without_real_time),
@@ -114,14 +113,14 @@ def print_reports(reports: list[LoadReport], as_json: bool) -> None:
         sys.stdout.write(json.dumps([asdict(report) for report in reports], indent=2) + "\n")
         return
     columns = (
-        _("server"),
-        _("chain"),
-        _("scheduling"),
-        _("dropouts a minute"),
-        _("breaks a minute"),
-        _("in the microphone itself"),
+        "server",
+        "chain",
+        "scheduling",
+        "dropouts a minute",
+        "breaks a minute",
+        "in the microphone itself",
     )
-    table = Table(*columns, title=_("every core busy"), title_justify="left")
+    table = Table(*columns, title="every core busy", title_justify="left")
     for r in reports:
         table.add_row(
             r.server,
@@ -152,7 +151,7 @@ def _measure(
         time.sleep(minutes * 60.0)
         end = time.monotonic()
         if load.poll() is not None:
-            raise BackendError(_("stress-ng ended before the measurement did"))
+            raise BackendError("stress-ng ended before the measurement did")
         load.terminate()
         load.wait()
         heard, got = microphone.stop(), application.stop()
@@ -179,7 +178,7 @@ def _dropouts(
     """Holes and breaks between two moments (monotonic clock, s); BackendError if hardly anything was recorded."""
     part = recording.samples[recording.at(begin) : recording.at(end)]
     if len(part) < RATE or not part.any():
-        raise BackendError(_("the chain delivered nothing under the load"))
+        raise BackendError("the chain delivered nothing under the load")
     return silent_gaps(part), breaks(part, sound)
 
 
@@ -215,8 +214,6 @@ def _start_rnnoise(server: PrivateServer, plugin: Path) -> tuple[str, str]:
     with server.control() as pulse:
         while _CHAIN_SOURCE not in {source.name for source in pulse.source_list()}:
             if time.monotonic() > deadline or process.poll() is not None:
-                raise BackendError(
-                    _("the RNNoise chain did not start; is {plugin} a LADSPA library?").format(plugin=plugin)
-                )
+                raise BackendError(f"the RNNoise chain did not start; is {plugin} a LADSPA library?")
             time.sleep(0.05)
     return _CHAIN_SOURCE, realtime.scheduling(process.pid)

@@ -1,4 +1,4 @@
-"""``densenoiser soak --load``: the counting, and the chains on real servers; the load itself is stress-ng's."""
+"""``python -m tests.tools.soak --load``: the counting, and the chains on real servers; the load itself is stress-ng's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import shutil
 
 import pytest
+from tests.tools import load_comparison
 
 from densenoiser_daemon.errors import BackendError
-from densenoiser_daemon.measurement import load_comparison
-from densenoiser_daemon.measurement.load_comparison import LoadReport
 from densenoiser_daemon.measurement.private_server import PrivateServer
 
-REPORT = LoadReport("pulseaudio 16.1", "DenseNoiser", "SCHED_RR 10", 2.0, 4, 40.0, 2, 1, 0)
+REPORT = load_comparison.LoadReport("pulseaudio 16.1", "DenseNoiser", "SCHED_RR 10", 2.0, 4, 40.0, 2, 1, 0)
 
 
 def test_counts_are_given_by_the_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
