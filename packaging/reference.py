@@ -21,6 +21,7 @@ from argparse_manpage.manpage import Manpage
 
 from densenoiser_daemon import command_line as densenoised
 from densenoiser_daemon.command import cli as densenoiser
+from densenoiser_daemon.settings.settings import declared
 from densenoiser_models import __version__
 from densenoiser_tray import main as densenoiser_tray
 
@@ -35,17 +36,6 @@ SUMMARIES = {
     "densenoiser": "control the noise filter, enhance files, find faults",
     "densenoiser-tray": "the noise filter's icon in the panel",
 }
-
-KEYS = {
-    "enabled": "true removes noise, false passes the microphone through unchanged",
-    "muted": "true lets applications hear silence",
-    "strength_db": 'at most this much attenuation, dB from 0 up, or "full"',
-    "microphone": 'name of the source to filter (see densenoiser mics), or "auto" for the default of the sound server',
-    "model": "name of a model (see densenoiser models), or the path of an .onnx file",
-    "provider": '"cpu", "cuda", or "auto" for the faster one',
-    "microphone_strengths": "a table: source name = strength, for microphones with one of their own",
-}
-"""What the settings file may say."""
 
 
 def pages() -> dict[Path, str]:
@@ -75,8 +65,8 @@ def _files() -> str:
     """The section on the settings file, troff."""
     lines = [".SH FILES", ".TP", ".I ~/.config/densenoiser/settings.toml", "The settings (TOML). Commands and the tray"]
     lines += ["change it; comments survive, and so do other lines. A line with a fault counts as missing.", ".RS"]
-    for key, meaning in KEYS.items():
-        lines += [".TP", f".B {key}", meaning.replace(".onnx", "\\&.onnx")]
+    for key, declaration in declared().items():
+        lines += [".TP", f".B {key}", declaration["help"].replace(".onnx", "\\&.onnx")]
     return "\n".join([*lines, ".RE"]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Which microphone a name means."""
+"""Finds the microphone that a name means, and the one to take when it is away."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from ..errors import DeviceError
 from ..i18n import _
+from ..settings.settings import AUTO
 from .backend import Microphone
-
-AUTO = "auto"
 
 
 def choose(wanted: str, microphones: Sequence[Microphone], remembered: str | None = None) -> Microphone | None:

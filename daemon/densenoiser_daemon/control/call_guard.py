@@ -1,4 +1,4 @@
-"""What is settled about a call before dbus-fast looks for its method."""
+"""Checks a call before dbus-fast dispatches it: refuses over-long names, and always asks for a reply."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dbus_fast import Message, MessageFlag, MessageType, Variant
 
 from ..bus.session_bus import INVALID_VALUE
 from ..i18n import _
-from ..settings.keys import LONGEST_NAME
+from ..settings.values import LONGEST_NAME
 
 
 def refusal(message: Message) -> Message | None:
-    """The error that answers ``message`` at once; None for one that may go on. Control thread."""
+    """The error that answers ``message`` at once, or None if it may go on. Control thread."""
     if message.message_type is not MessageType.METHOD_CALL:
         return None
-    # Of a call without reply that fails, dbus-fast 5.2 logs a traceback, so that any client could flood the log.
+    # dbus-fast 5.2 logs a traceback for each call without reply that fails, so any client could flood the log.
     # A reply that nobody awaits does no harm.
     message.flags = MessageFlag.NONE
-    # Error messages repeat names, and the search for near ones takes a time that grows with their length.
+    # Error messages repeat names, and the search for similar ones takes longer the longer they are.
     parts = [part.value if isinstance(part, Variant) else part for part in message.body]
     if any(isinstance(part, str) and len(part) > LONGEST_NAME for part in (message.path, *parts)):
         fault = _("no name or path may have more than {most} characters").format(most=LONGEST_NAME)

@@ -14,16 +14,13 @@ from dbus_fast import DBusError
 from dbus_fast import introspection as xml
 from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr
 from dbus_fast.constants import PropertyAccess
-from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
+from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 
-from densenoiser_models import __version__
 from densenoiser_models.model_file import list_models
 from densenoiser_models.strength import check
 
-from .. import status
 from ..audio.microphone_choice import resolve
 from ..bus.session_bus import (
-    INTERFACE,
     INVALID_VALUE,
     NOT_STORED,
     SUPERSEDED,
@@ -36,35 +33,26 @@ from ..i18n import _
 from ..settings.file import SettingsFile
 from ..settings.settings import AUTO, Settings
 from .controls import Controls
+from .status_properties import StatusProperties
 
 _DOC = "org.gtk.GDBus.DocString"
 _READ = PropertyAccess.READ
 
-Strings = Annotated[list[str], DBusSignature("as")]
-Counts = Annotated[dict[str, int], DBusSignature("a{st}")]
-Fact = Annotated[list[Any], DBusSignature("(sa{ss})")]
 MicrophoneList = Annotated[list[list[Any]], DBusSignature("a(ssubb)")]
 ModelList = Annotated[list[list[Any]], DBusSignature("a(sb)")]
 
 
-class DaemonObject(ServiceInterface):
+class DaemonObject(StatusProperties):
     """The interface ``org.densenoiser.Daemon1``. Used by the control thread alone."""
 
     def __init__(
         self, controls: Controls, store: SettingsFile, on_change: Callable[[], None], watch: Callable[[bool], None]
     ) -> None:
         """``on_change`` is called after each change of settings; ``watch`` is told what the caller of ``Watch`` wants."""
-        super().__init__(INTERFACE)
-        self._controls = controls
+        super().__init__(controls)
         self._store = store
         self._on_change = on_change
         self._watch = watch
-        self.look()
-
-    def look(self) -> None:
-        """Take one snapshot of status and settings. Everything that is read until the next one belongs together."""
-        self._status = self._controls.status
-        self._settings = self._controls.settings
 
     @dbus_property()
     def Enabled(self) -> DBusBool:
@@ -108,16 +96,6 @@ class DaemonObject(ServiceInterface):
     def Microphone(self, wanted: DBusStr) -> None:
         self._set_microphone(wanted)
 
-    @dbus_property(access=_READ)
-    def ActiveMicrophone(self) -> DBusStr:
-        """Name of the source in use, or to be used for the next listener; empty while there is none."""
-        return self._status.microphone
-
-    @dbus_property(access=_READ)
-    def ActiveMicrophoneDescription(self) -> DBusStr:
-        """The same for people."""
-        return self._status.microphone_description
-
     @dbus_property()
     def Model(self) -> DBusStr:
         """The chosen model: a name of ListModels or the path of an .onnx file.
@@ -138,91 +116,6 @@ class DaemonObject(ServiceInterface):
         self.look()
         self._on_change()
         self._save(replace(self._settings, model=before), self._settings)
-
-    @dbus_property(access=_READ)
-    def ActiveModel(self) -> DBusStr:
-        """The model that runs: the chosen one, or a lighter one while the machine is too slow; empty while none runs."""
-        return self._status.model
-
-    @dbus_property(access=_READ)
-    def Provider(self) -> DBusStr:
-        """Where the model runs: "cpu" or "cuda"; empty while none runs."""
-        return self._status.provider
-
-    @dbus_property(access=_READ)
-    def State(self) -> DBusStr:
-        """One of "idle", "running", "bypassed", "waiting-for-server" and "waiting-for-microphone"."""
-        return str(self._status.state)
-
-    @dbus_property(access=_READ)
-    def Reason(self) -> Fact:
-        """Why, for the last three states, and for "running" with a lighter model: a code and its details.
-
-        "server", "microphone-failed", "model-failed" (each with "error"), "no-microphone", "microphone-not-ready",
-        "too-slow" (with "chosen" and "lighter") and "too-slow-for-any-model". The code is empty while there is no reason.
-        """
-        return _on_bus(self._status.reason)
-
-    @dbus_property(access=_READ)
-    def Listeners(self) -> Strings:
-        """Names of the applications that record from the virtual microphone now."""
-        return list(self._status.listeners)
-
-    @dbus_property(access=_READ)
-    def Server(self) -> DBusStr:
-        """Kind and version of the sound server."""
-        return self._status.server
-
-    @dbus_property(access=_READ)
-    def AlgorithmicLatency(self) -> DBusDouble:
-        """Delay of the filter itself, ms."""
-        return self._status.algorithmic_latency_ms
-
-    @dbus_property(access=_READ)
-    def TransportLatency(self) -> DBusDouble:
-        """Delay of capture and playback, ms, measured; 0 while idle. Changes are signalled while somebody watches."""
-        return self._status.transport_latency_ms
-
-    @dbus_property(access=_READ)
-    def LatencyCeiling(self) -> DBusDouble:
-        """What the playback queue may hold, ms; older frames are dropped, and counted in "dropped_frames"."""
-        return self._status.latency_ceiling_ms
-
-    @dbus_property(access=_READ)
-    def Scheduling(self) -> Fact:
-        """How the audio thread is scheduled: "by-limits" or "by-rtkit" (with "policy", "priority"), or "normal" ("error")."""
-        return _on_bus(self._status.scheduling)
-
-    @dbus_property(access=_READ)
-    def Memory(self) -> Fact:
-        """Whether memory is locked against being paged out: "locked", "limited" (with "limit", KiB) or "not-locked" ("error")."""
-        return _on_bus(self._status.memory)
-
-    @dbus_property(access=_READ)
-    def Counters(self) -> Counts:
-        """ "frames", "xruns", "dropped_frames", "deadline_misses", "restarts" and "clipped_frames" since the daemon started."""
-        counters = self._status.counters
-        return {name: getattr(counters, name) for name in counters.__dataclass_fields__}
-
-    @dbus_property(access=_READ)
-    def InputLevel(self) -> DBusDouble:
-        """Level of the microphone over the last 100 ms, dBFS; changes are signalled while somebody watches."""
-        return self._status.levels.input_dbfs
-
-    @dbus_property(access=_READ)
-    def OutputLevel(self) -> DBusDouble:
-        """Level that applications hear, dBFS."""
-        return self._status.levels.output_dbfs
-
-    @dbus_property(access=_READ)
-    def NoiseReduction(self) -> DBusDouble:
-        """How much was removed, dB."""
-        return self._status.levels.noise_reduction_db
-
-    @dbus_property(access=_READ)
-    def Version(self) -> DBusStr:
-        """Version of the daemon."""
-        return __version__
 
     @dbus_method()
     def Toggle(self) -> DBusBool:
@@ -336,10 +229,6 @@ def _valid_strength(wanted: float) -> float:
         return check(wanted)
     except ValueError as error:
         raise DBusError(INVALID_VALUE, str(error)) from error
-
-
-def _on_bus(fact: status.Fact) -> list[Any]:
-    return [str(fact.code), dict(fact.details)]
 
 
 def _documentation(kind: type, name: str) -> str:

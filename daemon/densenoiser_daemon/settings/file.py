@@ -1,6 +1,6 @@
-"""The settings on disk: a TOML file that people may edit, with their comments kept.
+"""The settings file: TOML that people may edit. Their comments are kept.
 
-A fault in the file costs the faulty key alone, and is named with file, line and the nearest valid spelling.
+A fault in the file costs only the faulty key. It is named with file, line and the nearest valid spelling.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import platformdirs
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from densenoiser_models.strength import FULL_STRENGTH
-
 from ..errors import SettingsError
 from ..i18n import _
 from ..system.private_file import make_private_folder, private
-from .keys import FORMAT, FULL, KNOWN, judge, shown
-from .settings import Settings
+from .keys import FORMAT, KNOWN, judge
+from .settings import TABLES, Settings, declared
 from .toml_lines import Key, key_lines
+from .values import shown
 
 # What people write is a tenth of this. TOML takes a time that grows as the square: 1 s for a key of 8000 dots.
 _LARGEST_BYTES = 16 * 1024
@@ -171,26 +170,21 @@ def default_path() -> Path:
 
 
 def _set(document: tomlkit.TOMLDocument, name: str, value: Any) -> None:
-    if name == "microphone_strengths":
-        table = document.get(name)
-        if not isinstance(table, tomlkit.items.AbstractTable):
-            document.pop(name, None)
-            table = tomlkit.table()
-            document.add(name, table)
-        for microphone in set(table) - set(value):
-            del table[microphone]
-        if not value:
-            del document[name]
-        for microphone, strength in value.items():
-            table[microphone] = _strength_item(strength)
-    elif name == "strength_db":
-        document[name] = _strength_item(value)
-    else:
-        document[name] = value
-
-
-def _strength_item(strength_db: float) -> float | str:
-    return FULL if strength_db == FULL_STRENGTH else strength_db
+    write = declared()[name]["write"]
+    if name not in TABLES:
+        document[name] = write(value)
+        return
+    table = document.get(name)
+    if not isinstance(table, tomlkit.items.AbstractTable):
+        document.pop(name, None)
+        table = tomlkit.table()
+        document.add(name, table)
+    for key in set(table) - set(value):
+        del table[key]
+    if not value:
+        del document[name]
+    for key, item in value.items():
+        table[key] = write(item)
 
 
 def _write_whole(target: Path, content: bytes) -> None:

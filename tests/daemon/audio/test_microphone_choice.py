@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from densenoiser_daemon.audio.backend import Microphone
-from densenoiser_daemon.audio.microphone_choice import AUTO, choose, resolve
+from densenoiser_daemon.audio.microphone_choice import choose, resolve
 from densenoiser_daemon.errors import DeviceError
+from densenoiser_daemon.settings.settings import AUTO
 
 HEADSET = Microphone("alsa_input.usb-headset", "USB Headset", 48_000, 1, False)
 WEBCAM = Microphone("alsa_input.usb-webcam", "HD Webcam", 44_100, 12, True)
