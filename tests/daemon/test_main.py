@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import sources
+from tests.support.listening import sources
 from tests.support.tiny_model import write_tiny_model
 from tests.support.waiting import wait_until
 

@@ -25,6 +25,7 @@ from unittest import mock
 import numpy as np
 import soundfile
 from tests.support.tiny_model import write_tiny_model
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.command.cli import main as densenoiser
@@ -152,7 +153,9 @@ class Stage:
                 pulse.module_load(
                     "module-remap-source", f"source_name={name} master={feed_of()}.monitor channels=1 rate={rate}"
                 )
-            self.wait_until(lambda: name in {source.name for source in pulse.source_list()}, "the microphone")
+            wait_until(
+                lambda: name in {source.name for source in pulse.source_list()}, _PATIENCE_SECONDS, "the microphone"
+            )
             pulse.source_default_set(pulse.get_source_by_name(name))
 
     def unplug(self, name: str = MICROPHONE_NAME) -> None:
@@ -200,13 +203,6 @@ class Stage:
     def log(self) -> str:
         return (self.server.folder / "densenoised.log").read_text(errors="replace")
 
-    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {_PATIENCE_SECONDS:.0f} s: {what}")
-            time.sleep(0.02)
-
     # -- one fault -----------------------------------------------------------------------------------------------------
 
     def prepare(self) -> Ear:
@@ -226,7 +222,7 @@ class Stage:
             self.start_daemon()
         ear = Ear(self.server)
         try:
-            self.wait_until(lambda: ear.steady_since() is not None, "clean sound before the fault")
+            wait_until(lambda: ear.steady_since() is not None, _PATIENCE_SECONDS, "clean sound before the fault")
         except TimeoutError:
             ear.close()
             raise

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.private_session import Outcome, Stage, restart_seconds
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, feed_of
@@ -138,7 +139,7 @@ def _bus_restarted(stage: Stage) -> None:
     time.sleep(stage.random.uniform(0.1, 1.0))
     stage.server.start_bus()
     stage.mended()
-    stage.wait_until(lambda: stage.order("status")[0] == 0, "the daemon on the new bus")
+    wait_until(lambda: stage.order("status")[0] == 0, 20, "the daemon on the new bus")
     seconds = time.monotonic() - stage.mended_at
     assert seconds < 3.0, f"back on the bus only after {seconds:.1f} s"
 
@@ -180,7 +181,7 @@ def _started_with_a_truncated_model(stage: Stage) -> None:
     try:
         stage.kill_daemon()
         stage.start_daemon()
-        stage.wait_until(lambda: stage.status()["state"] == "bypassed", "the bypass is announced")
+        wait_until(lambda: stage.status()["state"] == "bypassed", 20, "the bypass is announced")
         assert "was truncated or replaced" in stage.status()["reason"]["error"]
         time.sleep(0.5)
     finally:

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.support.quiet_daemon import HEADSET, QuietDaemon
+from tests.support.recorded_controls import WEBCAM
+from tests.support.waiting import wait_until
 
 from densenoiser_tray.bus import BusError
 from densenoiser_tray.daemon_link import DaemonLink
 from densenoiser_tray.menu import Action, Do
 from densenoiser_tray.status import Condition, DaemonSnapshot
-
-from .conftest import HEADSET, WEBCAM, QuietDaemon, eventually
 
 
 class Seen:
@@ -35,40 +36,40 @@ def seen(bus: str) -> Iterator[Seen]:
 
 
 def test_it_reads_everything_the_menu_shows(daemon: QuietDaemon, seen: Seen) -> None:
-    eventually(lambda: seen.daemons[-1:] == [DaemonSnapshot()])
+    wait_until(lambda: seen.daemons[-1:] == [DaemonSnapshot()])
     daemon.start()
-    eventually(lambda: seen.daemons[-1].is_running)
+    wait_until(lambda: seen.daemons[-1].is_running)
     last = seen.daemons[-1]
     assert last.condition is Condition.ACTIVE
     assert last.listeners == ("Zoom",)
     assert last.active_microphone == HEADSET.description
     assert [(m.name, m.is_default) for m in last.microphones] == [(HEADSET.name, True), (WEBCAM.name, False)]
     daemon.stop()
-    eventually(lambda: seen.daemons[-1] == DaemonSnapshot())
+    wait_until(lambda: seen.daemons[-1] == DaemonSnapshot())
 
 
 def test_levels_of_a_watching_monitor_cause_no_readings(daemon: QuietDaemon, seen: Seen) -> None:
     daemon.start()
-    eventually(lambda: seen.daemons and seen.daemons[-1].is_running)
+    wait_until(lambda: seen.daemons and seen.daemons[-1].is_running)
     seen.client._later(seen.client._ask("Watch", "b", True))
     before = len(seen.daemons)
     for turn in range(20):
         daemon.show(transport_latency_ms=float(turn + 1))
     daemon.show(listeners=("Zoom", "OBS"))
-    eventually(lambda: seen.daemons[-1].listeners == ("Zoom", "OBS"))
+    wait_until(lambda: seen.daemons[-1].listeners == ("Zoom", "OBS"))
     assert len(seen.daemons) - before <= 3
 
 
 def test_a_refusal_comes_back_in_words(daemon: QuietDaemon, seen: Seen) -> None:
     daemon.start()
     seen.client.send(Action(Do.SET_STRENGTH, -1.0))
-    eventually(lambda: seen.failures)
+    wait_until(lambda: seen.failures)
     assert "dB from 0 up" in seen.failures[0]
 
 
 def test_looking_never_starts_the_daemon(daemon: QuietDaemon, seen: Seen) -> None:
     seen.client.send(Action(Do.TOGGLE))
-    eventually(lambda: seen.failures)
+    wait_until(lambda: seen.failures)
     assert "org.densenoiser.Daemon1" in seen.failures[0]
 
 

@@ -8,10 +8,13 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from densenoiser_daemon.status import Fact, State
+from tests.support.fake_panel import Panel
+from tests.support.quiet_daemon import HEADSET, QuietDaemon
+from tests.support.recorded_controls import WEBCAM
+from tests.support.start_tray import StartTray
+from tests.support.waiting import wait_until
 
-from ..support.fake_panel import Panel
-from .conftest import HEADSET, WEBCAM, QuietDaemon, StartTray, eventually
+from densenoiser_daemon.status import Fact, State
 
 SHARE = Path(__file__).resolve().parents[2] / "packaging" / "share"
 
@@ -20,42 +23,42 @@ def test_a_click_on_remove_noise_toggles_it(panel: Panel, daemon: QuietDaemon, s
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    eventually(lambda: panel.menu().find("Remove noise").is_checked is True)
+    wait_until(lambda: panel.menu().find("Remove noise").is_checked is True)
     panel.click("Remove noise")
-    eventually(lambda: daemon.controls.settings.enabled is False)
-    eventually(lambda: panel.menu().find("Remove noise").is_checked is False)
-    eventually(lambda: panel.tooltip() == "Off; Zoom hear the microphone as it is")
+    wait_until(lambda: daemon.controls.settings.enabled is False)
+    wait_until(lambda: panel.menu().find("Remove noise").is_checked is False)
+    wait_until(lambda: panel.tooltip() == "Off; Zoom hear the microphone as it is")
 
 
 def test_every_choice_reaches_the_daemon(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    eventually(lambda: panel.menu().find("Mute"))
+    wait_until(lambda: panel.menu().find("Mute"))
     panel.click("Mute")
-    eventually(lambda: daemon.controls.settings.muted)
-    eventually(lambda: panel.menu().find("Mute").is_checked)
+    wait_until(lambda: daemon.controls.settings.muted)
+    wait_until(lambda: panel.menu().find("Mute").is_checked)
     panel.click("Strength", "12 dB")
-    eventually(lambda: daemon.controls.settings.strength_db == 12.0)
-    eventually(lambda: panel.menu().find("Strength", "12 dB").is_checked)
+    wait_until(lambda: daemon.controls.settings.strength_db == 12.0)
+    wait_until(lambda: panel.menu().find("Strength", "12 dB").is_checked)
     panel.click("Strength", "Full")
-    eventually(lambda: math.isinf(daemon.controls.settings.strength_db))
+    wait_until(lambda: math.isinf(daemon.controls.settings.strength_db))
     panel.click("Microphone", "Webcam")
-    eventually(lambda: daemon.controls.settings.microphone == WEBCAM.name)
-    eventually(lambda: panel.menu().find("Microphone", "Webcam").is_checked)
+    wait_until(lambda: daemon.controls.settings.microphone == WEBCAM.name)
+    wait_until(lambda: panel.menu().find("Microphone", "Webcam").is_checked)
     panel.click("Stop DenseNoiser")
-    eventually(lambda: daemon.controls.is_ended)
+    wait_until(daemon.controls.ended.is_set)
 
 
 def test_the_menu_follows_hot_plug(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    eventually(lambda: panel.menu().find("Microphone", "Webcam").is_radio)
+    wait_until(lambda: panel.menu().find("Microphone", "Webcam").is_radio)
     daemon.plug(HEADSET)
-    eventually(lambda: len(panel.menu().find("Microphone").entries) == 2)
+    wait_until(lambda: len(panel.menu().find("Microphone").entries) == 2)
     daemon.plug(HEADSET, WEBCAM)
-    eventually(lambda: panel.menu().find("Microphone", "Webcam"))
+    wait_until(lambda: panel.menu().find("Microphone", "Webcam"))
 
 
 def test_it_comes_before_the_daemon_and_survives_its_restarts(
@@ -67,10 +70,10 @@ def test_it_comes_before_the_daemon_and_survives_its_restarts(
     assert panel.menu().find("Start DenseNoiser").is_enabled
     for _ in range(2):
         daemon.start()
-        eventually(lambda: panel.menu().find("Remove noise"))
-        eventually(lambda: panel.icon_path() != absent)
+        wait_until(lambda: panel.menu().find("Remove noise"))
+        wait_until(lambda: panel.icon_path() != absent)
         daemon.stop()
-        eventually(lambda: panel.menu().find("Start DenseNoiser"))
+        wait_until(lambda: panel.menu().find("Start DenseNoiser"))
     assert tray.poll() is None
 
 
@@ -78,14 +81,14 @@ def test_the_icon_changes_with_the_state(panel: Panel, daemon: QuietDaemon, star
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    eventually(lambda: panel.tooltip() == "Removing noise for Zoom")
+    wait_until(lambda: panel.tooltip() == "Removing noise for Zoom")
     pictures = {Path(panel.icon_path()).read_bytes()}
     for state, tooltip in (
         (State.BYPASSED, "Noise is not removed: the model failed"),
         (State.IDLE, "Ready; nobody is listening"),
     ):
         daemon.show(state=state, reason=Fact("model-failed", {"error": "the model failed"}), listeners=())
-        eventually(partial(_shows, panel, tooltip))
+        wait_until(partial(_shows, panel, tooltip))
         pictures.add(Path(panel.icon_path()).read_bytes())
     assert len(pictures) == 3
 
@@ -97,9 +100,9 @@ def test_trouble_and_its_end_are_announced(panel: Panel, daemon: QuietDaemon, st
     daemon.show(
         state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-failed", {"error": "USB Headset was unplugged"})
     )
-    eventually(lambda: panel.notifications == [("The microphone is gone", "USB Headset was unplugged")])
+    wait_until(lambda: panel.notifications == [("The microphone is gone", "USB Headset was unplugged")])
     daemon.show(state=State.RUNNING, reason=Fact())
-    eventually(lambda: panel.notifications[1:] == [("Back to normal", HEADSET.description)], seconds=15)
+    wait_until(lambda: panel.notifications[1:] == [("Back to normal", HEADSET.description)], seconds=15)
 
 
 def test_what_the_daemon_refuses_is_shown(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
@@ -107,10 +110,10 @@ def test_what_the_daemon_refuses_is_shown(panel: Panel, daemon: QuietDaemon, sta
     daemon.controls.settings = type(daemon.controls.settings)(microphone="gone.mic")
     start_tray()
     panel.wait_for_icon()
-    eventually(lambda: panel.menu().find("Microphone", "Webcam"))
+    wait_until(lambda: panel.menu().find("Microphone", "Webcam"))
     daemon.controls.microphones = (HEADSET,)  # gone already, but the menu does not know yet
     panel.click("Microphone", "Webcam")
-    eventually(lambda: panel.notifications)
+    wait_until(lambda: panel.notifications)
     assert "webcam" in panel.notifications[0][1]
 
 
@@ -120,10 +123,10 @@ def test_start_at_login_is_a_switch(panel: Panel, daemon: QuietDaemon, start_tra
     panel.wait_for_icon()
     assert panel.menu().find("Start at login").is_checked is False
     panel.click("Start at login")
-    eventually(entry.is_file)
-    eventually(lambda: panel.menu().find("Start at login").is_checked)
+    wait_until(entry.is_file)
+    wait_until(lambda: panel.menu().find("Start at login").is_checked)
     panel.click("Start at login")
-    eventually(lambda: not entry.exists())
+    wait_until(lambda: not entry.exists())
 
 
 def test_quit_ends_the_icon_and_leaves_the_daemon(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
@@ -132,7 +135,7 @@ def test_quit_ends_the_icon_and_leaves_the_daemon(panel: Panel, daemon: QuietDae
     panel.wait_for_icon()
     panel.click("Quit")
     assert tray.wait(timeout=10) == 0
-    assert not daemon.controls.is_ended
+    assert not daemon.controls.ended.is_set()
 
 
 def test_a_second_icon_is_refused(panel: Panel, start_tray: StartTray) -> None:
@@ -150,7 +153,7 @@ def test_it_ends_with_the_session_bus(
 ) -> None:
     tray = start_tray()
     panel.wait_for_icon()
-    eventually(lambda: panel.menu().find("Start DenseNoiser"))
+    wait_until(lambda: panel.menu().find("Start DenseNoiser"))
     bus_process.terminate()
     _, said = tray.communicate(timeout=20)
     assert tray.returncode == 0, said
@@ -187,7 +190,7 @@ def test_start_asks_the_bus_to_start_the_daemon(panel: Panel, start_tray: StartT
     start_tray()
     panel.wait_for_icon()
     panel.click("Start DenseNoiser")
-    eventually(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
+    wait_until(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
 
 
 def test_where_the_bus_cannot_start_the_daemon_the_tray_does(
@@ -196,7 +199,7 @@ def test_where_the_bus_cannot_start_the_daemon_the_tray_does(
     started = _plant_daemon(tmp_path / "bin")
     start_tray(["--start"])
     panel.wait_for_icon()
-    eventually(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
+    wait_until(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
 
 
 def _shows(panel: Panel, tooltip: str) -> bool:

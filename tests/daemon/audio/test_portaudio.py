@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tests.daemon.conftest import hears_sound
+from tests.support.listening import hears_sound
 from tests.support.tiny_model import write_tiny_model
 from tests.support.waiting import wait_until
 

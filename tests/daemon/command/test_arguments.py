@@ -12,7 +12,7 @@ from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.daemon.control.conftest import RecordedControls
+from tests.support.recorded_controls import RecordedControls
 
 from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH, session_bus_address
 from densenoiser_daemon.control.service import ControlService

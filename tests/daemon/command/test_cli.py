@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
+from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.command import status_text
 from densenoiser_daemon.command.cli import build_parser, main
@@ -251,7 +252,7 @@ def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
     command = ["env", "--default-signal=INT", *COMMAND, "monitor"]
     with subprocess.Popen(command, stdout=other_end, stderr=other_end, env=environment) as process:
         os.close(other_end)
-        assert eventually(lambda: len(service._watchers) == 1)
+        wait_until(lambda: len(service._watchers) == 1)
         text = ""
         while "dB" not in text:
             text += os.read(terminal, 4096).decode(errors="replace")
@@ -268,7 +269,7 @@ def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
     os.close(terminal)
     assert "-30.0 dBFS" in text
     assert "12.0 dB" in text
-    assert eventually(lambda: len(service._watchers) == 0)
+    wait_until(lambda: len(service._watchers) == 0)
 
 
 def test_a_meter_is_as_long_as_it_is_loud() -> None:

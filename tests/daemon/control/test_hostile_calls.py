@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
 from tests.support.dbus_calls import OWN, ask, calling, send, setting
+from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH
 from densenoiser_daemon.command.daemon_client import DaemonClient
@@ -93,9 +94,9 @@ def test_a_wrong_call_without_reply_leaves_no_word_in_the_log(
         for body, _error, _words in HOSTILE:
             await client.send(Message(**{**target, **body}))
             # dbus-fast 5.2 gives up the connection where it finds the socket full, as a long message leaves it.
-            assert await asyncio.to_thread(eventually, lambda: not unread(client))
+            await asyncio.to_thread(wait_until, lambda: not unread(client))
         await client.send(Message(**{**target, **calling("Toggle")}))
-        assert await asyncio.to_thread(eventually, lambda: controls.settings.enabled is False)
+        await asyncio.to_thread(wait_until, lambda: controls.settings.enabled is False)
         client.disconnect()
 
     asyncio.run(shout())

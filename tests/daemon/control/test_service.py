@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
-from tests.daemon.control.conftest import HEADSET, WEBCAM, RecordedControls, eventually
 from tests.support.dbus_calls import OWN, ask, calling, send, setting
+from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH
 from densenoiser_daemon.command.daemon_client import DaemonClient, Properties
@@ -241,8 +242,8 @@ def test_a_watcher_that_does_not_wait_for_the_answer_leaves_nothing_running(serv
     for _attempt in range(20):
         order = ["gdbus", "call", "--session", "-d", BUS_NAME, "-o", OBJECT_PATH, "-m", f"{INTERFACE}.Watch", "true"]
         subprocess.run(order, check=True, capture_output=True)
-    assert eventually(lambda: not service._watchers)
-    assert eventually(lambda: service._metering is None)
+    wait_until(lambda: not service._watchers)
+    wait_until(lambda: service._metering is None)
 
 
 def test_an_idle_service_costs_nothing(service: ControlService) -> None:
@@ -286,7 +287,7 @@ def test_a_reading_is_one_moment_of_the_daemon(bus: str, store: SettingsFile) ->
             super().__init__()
 
         @property
-        def status(self) -> Status:  # type: ignore[override]
+        def status(self) -> Status:
             self.looks += 1
             return running if self.looks % 2 else waiting
 

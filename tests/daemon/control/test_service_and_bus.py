@@ -13,8 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.daemon.control.conftest import RecordedControls, eventually, session_bus
 from tests.support.dbus_calls import ask
+from tests.support.private_bus import session_bus
+from tests.support.recorded_controls import RecordedControls
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.command.daemon_client import DaemonClient
 from densenoiser_daemon.control.service import ControlService
@@ -77,12 +79,12 @@ def test_the_service_comes_back_with_its_bus(
         for _loss in range(2):
             caplog.clear()
             asyncio.run(watch_until_the_end(process))
-            assert eventually(lambda: "the session bus is gone" in caplog.text)
+            wait_until(lambda: "the session bus is gone" in caplog.text)
             service.changed()
             time.sleep(0.5)  # five attempts in vain
             assert not service._watchers
             process = stack.enter_context(session_bus(bus))
-            assert eventually(lambda: "the session bus is back" in caplog.text)
+            wait_until(lambda: "the session bus is back" in caplog.text)
             assert ask(DaemonClient.properties)["State"] == "running"
             gc.collect()  # tasks whose error nobody fetched say so then
             assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
@@ -102,7 +104,7 @@ def test_a_bus_that_comes_after_the_daemon_is_used(
     service = ControlService(controls, store)
     assert service.start() is False
     with session_bus(f"unix:path={tmp_path / 'bus'}"):
-        assert eventually(lambda: "the session bus is back" in caplog.text)
+        wait_until(lambda: "the session bus is back" in caplog.text)
         assert ask(DaemonClient.properties)["State"] == "running"
         service.stop()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.daemon.conftest import microphone_readers
+from tests.support.listening import microphone_readers
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.backend import PulseBackend

@@ -14,8 +14,8 @@ import numpy as np
 import pulsectl
 import pytest
 import soundfile
-from tests.daemon.conftest import StartDaemon, microphone_readers, sources
-from tests.daemon.control.conftest import Daemons, run_command
+from tests.support.daemons import Daemons, StartDaemon, run_command
+from tests.support.listening import microphone_readers, sources
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SINK_NAME, SOURCE_NAME
@@ -54,20 +54,20 @@ def report_of(code: int, printed: str) -> Report:
 
 
 @pytest.fixture
-def talking(server: PrivateServer) -> Iterator[PrivateServer]:
+def talking(shared_server: PrivateServer) -> Iterator[PrivateServer]:
     """A server whose microphone hears speech, and is neither muted nor turned down."""
     speech, noise = load_recording()
-    path = server.folder / "talk.wav"
+    path = shared_server.folder / "talk.wav"
     soundfile.write(path, np.tile(2 * speech + noise, 6), RATE, subtype="FLOAT")
-    player = server.run(["paplay", f"--device={feed_of()}", str(path)])
-    with server.control() as pulse:
+    player = shared_server.run(["paplay", f"--device={feed_of()}", str(path)])
+    with shared_server.control() as pulse:
         pulse.source_default_set(pulse.get_source_by_name(MICROPHONE_NAME))
-    yield server
+    yield shared_server
     player.terminate()
     player.wait()
 
 
-def test_a_silent_microphone_is_found(server: PrivateServer) -> None:
+def test_a_silent_microphone_is_found(shared_server: PrivateServer) -> None:
     """First, while nothing has been played: PipeWire's streams are not all zeros again afterwards."""
     report = examine()
     assert report.verdict("silent") == "fault"
@@ -87,8 +87,8 @@ def test_a_healthy_system_has_no_fault_of_sound(talking: PrivateServer, shared_d
         assert report.verdict(check) == "not mentioned"
 
 
-def test_leftovers_of_a_crash_are_found_and_removed(talking: PrivateServer, daemon: StartDaemon) -> None:
-    process = daemon()
+def test_leftovers_of_a_crash_are_found_and_removed(talking: PrivateServer, fresh_daemon: StartDaemon) -> None:
+    process = fresh_daemon()
     process.kill()
     process.wait()
     assert SOURCE_NAME in sources(talking)
@@ -206,7 +206,7 @@ def test_a_server_that_is_down_is_found(talking: PrivateServer) -> None:
 
 
 def test_a_daemon_that_hangs_is_told_from_one_that_is_not_there(
-    server: PrivateServer, shared_daemon: subprocess.Popen[bytes]
+    shared_server: PrivateServer, shared_daemon: subprocess.Popen[bytes]
 ) -> None:
     process = shared_daemon
     process.send_signal(signal.SIGSTOP)

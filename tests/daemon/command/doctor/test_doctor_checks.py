@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.daemon.control.conftest import eventually
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.streams import NO_INDEX
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
@@ -184,7 +184,7 @@ def test_an_audio_thread_without_real_time_scheduling_is_found() -> None:
 )
 def test_an_audio_thread_with_real_time_scheduling_is_recognised() -> None:
     with subprocess.Popen(["chrt", "--rr", "1", "sleep", "10"]) as process:
-        assert eventually(lambda: [f.verdict for f in machine_checks.realtime(process.pid)] == [Verdict.GOOD])
+        wait_until(lambda: [f.verdict for f in machine_checks.realtime(process.pid)] == [Verdict.GOOD])
         process.kill()
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tests.daemon.conftest import StartDaemon, application, hears_sound, microphone_readers, sources
+from tests.support.daemons import StartDaemon
+from tests.support.listening import application, hears_sound, microphone_readers, sources
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SINK_NAME, SOURCE_NAME

@@ -17,10 +17,10 @@ import pytest
 import soundfile
 from dbus_fast import Message
 from dbus_fast.aio import MessageBus
-from tests.daemon.conftest import StartDaemon, application
-from tests.daemon.control.conftest import run_command
-from tests.models.conftest import sidecar, tiny_graph
+from tests.support.daemons import StartDaemon, run_command
 from tests.support.dbus_calls import ask
+from tests.support.listening import application
+from tests.support.tiny_model import sidecar, tiny_graph
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.bus.session_bus import BUS_NAME
@@ -43,7 +43,7 @@ _PAUSE_SECONDS = 0.5
 
 
 @pytest.fixture
-def cli(server: PrivateServer) -> Cli:
+def cli(shared_server: PrivateServer) -> Cli:
     """Runs ``densenoiser`` in the server's session; what it printed."""
 
     def run(*words: str) -> str:
@@ -65,12 +65,12 @@ def quiet_model(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def tone(server: PrivateServer) -> Iterator[None]:
+def tone(shared_server: PrivateServer) -> Iterator[None]:
     """A steady tone into the microphone."""
-    path = server.folder / "tone.wav"
+    path = shared_server.folder / "tone.wav"
     seconds = np.arange(RATE * 60) / RATE
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * TONE_HZ * seconds), RATE, subtype="FLOAT")
-    player = server.run(["paplay", f"--device={feed_of()}", str(path)])
+    player = shared_server.run(["paplay", f"--device={feed_of()}", str(path)])
     yield
     player.terminate()
     player.wait()
@@ -112,12 +112,12 @@ ORDERS: list[tuple[str, str, list[tuple[object, ...]]]] = [
 
 
 def test_an_order_is_heard_within_100_ms_and_without_a_click(
-    server: PrivateServer, daemon: StartDaemon, tone: None, quiet_model: str
+    shared_server: PrivateServer, fresh_daemon: StartDaemon, tone: None, quiet_model: str
 ) -> None:
     """Of eight switches the median of the delays and a quartile of the steps: a busy machine's dropouts may hit half of them
     or more, a click or a slow way would be in all."""
-    daemon("--model", quiet_model)
-    client = application(server)
+    fresh_daemon("--model", quiet_model)
+    client = application(shared_server)
     wait_until(lambda: len(client.snapshot().samples) > RATE and level(client) > 0.003, 15, "the tone is heard")
     moments = []
     for member, signature, arguments in ORDERS:
@@ -133,7 +133,7 @@ def test_an_order_is_heard_within_100_ms_and_without_a_click(
         delays, steps = zip(*switches, strict=True)
         delay, step = float(np.median(delays)), float(np.percentile(steps, 25))
         sys.stdout.write(
-            f"{server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n"
+            f"{shared_server.kind} {member}: heard after {1e3 * delay:.0f} ms, largest step {step:.2f} of usual\n"
         )
         assert delay < 0.1, (member, switches)
         assert step <= 1.05, (member, switches)
@@ -161,8 +161,10 @@ def switch(heard: Recording, moment: float) -> tuple[float, float] | None:
     return heard.arrival(sample) - moment, float(np.abs(here).max()) / usual
 
 
-def test_orders_survive_the_daemon(server: PrivateServer, daemon: StartDaemon, cli: Cli, quiet_model: str) -> None:
-    process = daemon()
+def test_orders_survive_the_daemon(
+    shared_server: PrivateServer, fresh_daemon: StartDaemon, cli: Cli, quiet_model: str
+) -> None:
+    process = fresh_daemon()
     for words in (
         ["off"],
         ["strength", "12"],
@@ -174,7 +176,7 @@ def test_orders_survive_the_daemon(server: PrivateServer, daemon: StartDaemon, c
         cli(*words)
     process.kill()
     process.wait()
-    daemon()
+    fresh_daemon()
     values = json.loads(cli("status", "--json"))
     kept = ("enabled", "muted", "strength", "microphone", "model")
     assert [values[name] for name in kept] == [False, True, 6.0, "fake_mic", quiet_model]
@@ -183,12 +185,14 @@ def test_orders_survive_the_daemon(server: PrivateServer, daemon: StartDaemon, c
     assert json.loads(cli("status", "--json"))["strength"] == 12.0
 
 
-def test_hostile_settings_do_not_stop_the_daemon(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
-    path = Path(server.environment["XDG_CONFIG_HOME"]) / "densenoiser" / "settings.toml"
+def test_hostile_settings_do_not_stop_the_daemon(
+    shared_server: PrivateServer, fresh_daemon: StartDaemon, cli: Cli
+) -> None:
+    path = Path(shared_server.environment["XDG_CONFIG_HOME"]) / "densenoiser" / "settings.toml"
     path.parent.mkdir()
     path.write_text("# my words\nmutd = true\nstrength_db = 'loud'\nenabled = false\n")
-    daemon()
-    log = (server.folder / "densenoised.log").read_text()
+    fresh_daemon()
+    log = (shared_server.folder / "densenoised.log").read_text()
     assert f"{path}:2: unknown key 'mutd'; did you mean 'muted'?" in log
     assert f"{path}:3: strength_db: must be a number of dB" in log
     values = json.loads(cli("status", "--json"))
@@ -197,28 +201,30 @@ def test_hostile_settings_do_not_stop_the_daemon(server: PrivateServer, daemon: 
     assert "# my words\nmutd = true\nstrength_db = 'loud'\nenabled = true\n" in path.read_text()
 
 
-def test_status_follows_the_listeners(server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli) -> None:
+def test_status_follows_the_listeners(
+    shared_server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli
+) -> None:
     assert json.loads(cli("status", "--json"))["state"] == "idle"
     command = [sys.executable, "-m", "densenoiser_daemon.command.cli", "status", "--watch", "--json"]
-    watch = server.run(command, stdout=subprocess.PIPE)
+    watch = shared_server.run(command, stdout=subprocess.PIPE)
     assert watch.stdout is not None
     with watch.stdout as lines:
         assert json.loads(lines.readline())["listeners"] == []
-        client = application(server)
+        client = application(shared_server)
         assert json.loads(lines.readline())["listeners"] == ["parecord"]
         client.stop()
         while json.loads(lines.readline())["state"] != "idle":
             pass
 
 
-def test_hot_plug_is_announced(server: PrivateServer, shared_daemon: subprocess.Popen[bytes]) -> None:
+def test_hot_plug_is_announced(shared_server: PrivateServer, shared_daemon: subprocess.Popen[bytes]) -> None:
     async def listen() -> None:
         heard = asyncio.Event()
-        bus = await MessageBus(bus_address=server.environment["DBUS_SESSION_BUS_ADDRESS"]).connect()
+        bus = await MessageBus(bus_address=shared_server.environment["DBUS_SESSION_BUS_ADDRESS"]).connect()
         bus.add_message_handler(lambda m: heard.set() if m.member == "MicrophonesChanged" else None)
         dbus: dict[str, Any] = {"destination": "org.freedesktop.DBus", "path": "/", "interface": "org.freedesktop.DBus"}
         await bus.call(Message(**dbus, member="AddMatch", signature="s", body=[f"type='signal',sender='{BUS_NAME}'"]))
-        for change in (server.plug_microphone, server.unplug_microphone):
+        for change in (shared_server.plug_microphone, shared_server.unplug_microphone):
             await asyncio.to_thread(change, "second_mic")
             async with asyncio.timeout(10):
                 await heard.wait()
@@ -229,13 +235,13 @@ def test_hot_plug_is_announced(server: PrivateServer, shared_daemon: subprocess.
 
 
 def test_a_second_daemon_is_refused_with_the_first_untouched(
-    server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli
+    shared_server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli
 ) -> None:
     second = subprocess.run(
         [sys.executable, "-m", "densenoiser_daemon.main"],
         env={
-            **server.environment,
-            "XDG_RUNTIME_DIR": str(server.folder),
+            **shared_server.environment,
+            "XDG_RUNTIME_DIR": str(shared_server.folder),
             "LANGUAGE": "C",
         },  # elsewhere: no lock in the way
         capture_output=True,
@@ -248,7 +254,7 @@ def test_a_second_daemon_is_refused_with_the_first_untouched(
     assert json.loads(cli("status", "--json"))["state"] == "idle"
 
 
-def test_quit_ends_it_cleanly(server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli) -> None:
+def test_quit_ends_it_cleanly(shared_server: PrivateServer, shared_daemon: subprocess.Popen[bytes], cli: Cli) -> None:
     cli("quit")
     assert shared_daemon.wait(5) == 0
 
@@ -263,10 +269,12 @@ sys.exit(main())
 """A daemon whose control thread dies of a fault at the next loss of the bus after the first call of Watch."""
 
 
-def test_a_dead_control_thread_ends_the_daemon(server: PrivateServer, daemon: StartDaemon, cli: Cli) -> None:
+def test_a_dead_control_thread_ends_the_daemon(
+    shared_server: PrivateServer, fresh_daemon: StartDaemon, cli: Cli
+) -> None:
     """With a status that makes systemd start it again."""
-    process = start_daemon(server, [sys.executable, "-c", DEADLY, "--device", MICROPHONE_NAME])
+    process = start_daemon(shared_server, [sys.executable, "-c", DEADLY, "--device", MICROPHONE_NAME])
     ask(lambda client: client.call("Watch", "b", True))
-    server.kill("dbus-daemon")
+    shared_server.kill("dbus-daemon")
     assert process.wait(10) == 1
-    assert "the control thread died" in (server.folder / "densenoised.log").read_text()
+    assert "the control thread died" in (shared_server.folder / "densenoised.log").read_text()

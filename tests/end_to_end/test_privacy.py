@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import application, hears_sound
+from tests.support.listening import application, hears_sound
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.measurement.demo import start_daemon

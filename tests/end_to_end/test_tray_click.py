@@ -12,19 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tests.models.conftest import (
-    MakeModel,
-    make_model,  # noqa: F401  (a fixture)
-)
+from tests.support.fake_panel import Panel
+from tests.support.start_tray import StartTray
+from tests.support.tiny_model import MakeModel
+from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.measurement.demo import start_daemon
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer, available_kinds, feed_of
 from densenoiser_daemon.measurement.recorder import RATE, Recorder, Recording
 from densenoiser_models.stft import Samples
-
-from ..support.fake_panel import Panel
-from .conftest import StartTray, eventually
 
 TONE_HZ = 440.0
 LOUD = 0.25
@@ -94,7 +91,7 @@ def test_a_click_in_the_menu_is_heard_at_once_and_makes_no_click(
     server: PrivateServer,
     heard_panel: Panel,
     start_tray: StartTray,
-    make_model: MakeModel,  # noqa: F811
+    make_model: MakeModel,
 ) -> None:
     """The model takes at least 12 dB off everything, so that on and off are told apart by level."""
     model = make_model(gain=0.25)
@@ -103,17 +100,17 @@ def test_a_click_in_the_menu_is_heard_at_once_and_makes_no_click(
     hum(server)
     start_tray(DBUS_SESSION_BUS_ADDRESS=server.environment["DBUS_SESSION_BUS_ADDRESS"])
     heard_panel.wait_for_icon()
-    eventually(lambda: heard_panel.menu().find(entry))
+    wait_until(lambda: heard_panel.menu().find(entry))
     if entry == "Mute":
         heard_panel.click("Remove noise")
     client = Recorder(server, SOURCE_NAME)
-    eventually(lambda: level(client.snapshot().samples[-RATE // 10 :]) > 0.02)
+    wait_until(lambda: level(client.snapshot().samples[-RATE // 10 :]) > 0.02)
     time.sleep(1.0)
     clicks = []
     for _ in range(SWITCHES):
         was = heard_panel.menu().find(entry).is_checked
         clicks.append(heard_panel.click(entry))
-        eventually(lambda was=was: heard_panel.menu().find(entry).is_checked is not was)  # type: ignore[misc]
+        wait_until(lambda was=was: heard_panel.menu().find(entry).is_checked is not was)  # type: ignore[misc]
         time.sleep(0.5)
     recording = client.stop()
     spans = pairwise([*clicks, clicks[-1] + 0.5])
