@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 
 from densenoiser_models import __version__
-from densenoiser_models.arguments import strength
-from densenoiser_models.provider import PROVIDERS
+from densenoiser_models.arguments import PROVIDERS, strength
 
 from .i18n import _
 from .settings.settings import AUTO

@@ -1,4 +1,4 @@
-"""Types of command-line arguments that several programs share: each turns text into a value, or says what is wrong."""
+"""Command-line arguments that several programs share: their types and choices. Light to import."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 from gettext import gettext as _
 
 from .strength import parse_strength
+
+PROVIDERS = ("auto", "cpu", "cuda")
+"""Where a model may run; "auto" takes the faster one."""
 
 
 def strength(text: str) -> float:

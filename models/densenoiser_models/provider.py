@@ -9,12 +9,12 @@ from gettext import gettext as _
 import numpy as np
 import onnxruntime as ort
 
+from .arguments import PROVIDERS
 from .errors import ModelError
 from .model_file import MASK_OUTPUT, SPECTRUM_INPUT, ModelFile
 
 log = logging.getLogger(__name__)
 
-PROVIDERS = ("auto", "cpu", "cuda")
 _ORT_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ORT_WARNING, _ORT_FATAL = 2, 4
 _TRIAL_FRAMES = 200

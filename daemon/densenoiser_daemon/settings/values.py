@@ -6,7 +6,7 @@ import difflib
 import reprlib
 from collections.abc import Iterable
 
-from densenoiser_models.provider import PROVIDERS
+from densenoiser_models.arguments import PROVIDERS
 from densenoiser_models.strength import FULL, FULL_STRENGTH, check
 
 from ..i18n import _

@@ -17,12 +17,12 @@ import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
+from ..arguments import PROVIDERS
 from ..denoiser import OnnxDenoiser
 from ..errors import ModelError
 from ..frame import FrameSpec
 from ..mask_graph import MaskGraph
 from ..model_file import DEFAULT_MODEL, ModelFile, load_model
-from ..provider import PROVIDERS
 from ..stft import Analysis, Samples, Synthesis
 from .machine import cpu_name, heading
 

@@ -19,11 +19,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from ..arguments import positive, strength
+from ..arguments import PROVIDERS, positive, strength
 from ..denoiser import OnnxDenoiser
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL, ModelFile, load_model
-from ..provider import PROVIDERS
 from ..strength import FULL_STRENGTH
 from .aligned_stream import AlignedStream
 from .audio_file import blocks, format_for, reading, writing
