@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -21,13 +20,14 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 from tests.tools import load_comparison
+from tests.tools.probes import await_release, cpu_percent, microphone_readers, rss_mib, time_first_sound
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.errors import BackendError
-from densenoiser_daemon.measurement.demo import cpu_seconds, load_recording, start_daemon
+from densenoiser_daemon.measurement.demo import load_recording, start_daemon
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds
 from densenoiser_daemon.measurement.recorder import RATE, Recorder, Recording
-from densenoiser_daemon.measurement.signal_match import breaks, delays, first_sound, following, silent_gaps
+from densenoiser_daemon.measurement.signal_match import breaks, delays, following, silent_gaps
 from densenoiser_daemon.system import realtime
 from densenoiser_models.evaluation.machine import heading
 from densenoiser_models.stft import Samples
@@ -188,21 +188,21 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         arguments = [sys.executable, "-m", "densenoiser_daemon.main", "--device", MICROPHONE_NAME, "--verbose"]
         arguments += ["--strength", _STRENGTH_DB, *(["--model", model] if model is not None else [])]
         daemon = start_daemon(server, arguments)
-        idle_cpu = _cpu_percent(daemon.pid, idle_seconds)
-        idle_readers = _microphone_readers(server)
+        idle_cpu = cpu_percent(daemon.pid, idle_seconds)
+        idle_readers = microphone_readers(server)
         server.play(server.folder / "noisy.wav")
         time.sleep(_SETTLING_SECONDS)
-        first_sounds = [_first_sound(server) for _n in range(_CONNECTIONS)]
+        first_sounds = [time_first_sound(server) for _n in range(_CONNECTIONS)]
         microphone, application = Recorder(server, MICROPHONE_NAME), Recorder(server, SOURCE_NAME)
         time.sleep(_SETTLING_SECONDS)
-        rss_first = _rss_mib(daemon.pid)
+        rss_first = rss_mib(daemon.pid)
         programs = {name: process.pid for name, process in server.processes.items() if name != "dbus-daemon"}
         programs["densenoised"] = daemon.pid
         scheduling = ", ".join(f"{name} {realtime.scheduling(pid)}" for name, pid in programs.items())
-        cpu = _cpu_percent(daemon.pid, seconds)
-        rss_last = _rss_mib(daemon.pid)
+        cpu = cpu_percent(daemon.pid, seconds)
+        rss_last = rss_mib(daemon.pid)
         heard, got = microphone.stop(), application.stop()
-        _await_release(server)
+        await_release(server)
         daemon.terminate()
         daemon.wait()
         log = (server.folder / "densenoised.log").read_text(errors="replace")
@@ -268,40 +268,6 @@ def _report(
         idle_readers=idle[1],
         first_sounds=tuple(seconds * 1e3 for seconds in first_sounds),
     )
-
-
-def _first_sound(server: PrivateServer) -> float:
-    """From an application's connection (its first data) to its first sound, s; the application's own start is not counted."""
-    client = Recorder(server, SOURCE_NAME)
-    time.sleep(1.0)
-    recording = client.stop()
-    time.sleep(0.3)
-    return first_sound(recording)
-
-
-def _microphone_readers(server: PrivateServer) -> int:
-    with server.control() as pulse:
-        microphone = pulse.get_source_by_name(MICROPHONE_NAME).index
-        return sum(output.source == microphone for output in pulse.source_output_list())
-
-
-def _await_release(server: PrivateServer) -> None:
-    """Until the daemon has let go of the microphone and logged its counters, or 5 s."""
-    deadline = time.monotonic() + 5.0
-    while time.monotonic() < deadline and _microphone_readers(server):
-        time.sleep(0.05)
-    time.sleep(0.2)
-
-
-def _cpu_percent(pid: int, seconds: float) -> float:
-    before, started = cpu_seconds(pid), time.monotonic()
-    time.sleep(seconds)
-    return 100.0 * (cpu_seconds(pid) - before) / (time.monotonic() - started)
-
-
-def _rss_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main(argv: Sequence[str] | None = None) -> int:

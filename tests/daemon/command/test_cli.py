@@ -15,13 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rich.console import Console
 from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
 from tests.support.waiting import wait_until
 
-from densenoiser_daemon.command import status_text
 from densenoiser_daemon.command.cli import build_parser, main
-from densenoiser_daemon.command.monitor import draw, meter
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.status import Fact, State
 
@@ -270,68 +267,6 @@ def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
     assert "-30.0 dBFS" in text
     assert "12.0 dB" in text
     wait_until(lambda: len(service._watchers) == 0)
-
-
-def test_a_meter_is_as_long_as_it_is_loud() -> None:
-    assert [meter(level).plain.count("█") for level in (-math.inf, -90.0, -60.0, -30.0, 0.0, 6.0)] == [
-        0,
-        0,
-        0,
-        20,
-        40,
-        40,
-    ]
-    assert "red" in str(meter(-1.0).style)
-
-
-def test_the_picture_shows_names_as_they_are(service: ControlService, controls: RecordedControls) -> None:
-    """A microphone called [bold] is no markup."""
-    values = {
-        "State": "running",
-        "Reason": ("", {}),
-        "Listeners": ["[red]Zoom"],
-        "Muted": False,
-        "Enabled": True,
-        "Microphone": "auto",
-        "ActiveMicrophone": "x",
-        "ActiveMicrophoneDescription": "[bold]Mic",
-        "Strength": math.inf,
-        "Model": "densenet-small",
-        "ActiveModel": "densenet-small",
-        "Provider": "cpu",
-        "AlgorithmicLatency": 20.0,
-        "LatencyCeiling": 60.0,
-        "Scheduling": ("", {}),
-        "Memory": ("", {}),
-        "TransportLatency": 0.0,
-        "Server": "",
-        "Counters": dict.fromkeys(
-            ("frames", "xruns", "dropped_frames", "deadline_misses", "restarts", "clipped_frames"), 1
-        ),
-        "Version": "1",
-        "InputLevel": -math.inf,
-        "OutputLevel": -math.inf,
-        "NoiseReduction": math.nan,
-    }
-    console = Console(width=100)
-    with console.capture() as capture:
-        console.print(draw(values))
-    assert "[bold]Mic (automatic)" in capture.get()
-    assert "1 xrun, 1 late frame, 1 dropped frame, 1 restart, 1 clipped frame" in capture.get()
-    assert "silence" in capture.get()
-
-
-@pytest.mark.parametrize("state", list(State))
-def test_every_state_has_words(state: State) -> None:
-    values = {
-        "State": str(state),
-        "Reason": ["model-failed", {"error": "why"}],
-        "Listeners": ["Zoom"],
-        "Muted": False,
-        "Enabled": True,
-    }
-    text = status_text.headline(values)
-    assert ("why" in text) == (state is not State.IDLE)
 
 
 def test_the_exit_codes_are_documented() -> None:

@@ -25,7 +25,7 @@ from densenoiser_daemon.command.daemon_client import DaemonClient, Properties
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError, SettingsError
 from densenoiser_daemon.settings.file import SettingsFile
-from densenoiser_daemon.status import Counters, Fact, Levels, ReasonCode, State, Status
+from densenoiser_daemon.status import Counters, Fact, Levels, ReasonCode, State
 
 
 def test_all_properties_are_there(service: ControlService) -> None:
@@ -274,34 +274,3 @@ def test_a_client_hears_of_the_end(service: ControlService) -> None:
 
     with pytest.raises(NotRunningError, match="ended"):
         ask(follow)
-
-
-def test_a_reading_is_one_moment_of_the_daemon(bus: str, store: SettingsFile) -> None:
-    """The status changes at every look at it, as it may between two properties of one answer."""
-    running = Status(state=State.RUNNING, listeners=("Zoom",), microphone="a")
-    waiting = Status(state=State.WAITING_FOR_MICROPHONE, reason=Fact(ReasonCode.NO_MICROPHONE))
-
-    class Restless(RecordedControls):
-        def __init__(self) -> None:
-            self.looks = 0
-            super().__init__()
-
-        @property
-        def status(self) -> Status:
-            self.looks += 1
-            return running if self.looks % 2 else waiting
-
-        @status.setter
-        def status(self, _status: Status) -> None:
-            pass
-
-    served = ControlService(Restless(), store)
-    assert served.start()
-    try:
-        moments = {("running", "", ("Zoom",), "a"), ("waiting-for-microphone", "no-microphone", (), "")}
-        for _number in range(4):
-            values = ask(DaemonClient.properties)
-            shown = values["State"], values["Reason"][0], tuple(values["Listeners"]), values["ActiveMicrophone"]
-            assert shown in moments
-    finally:
-        served.stop()
