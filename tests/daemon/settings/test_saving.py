@@ -17,6 +17,7 @@ import pytest
 
 from densenoiser_daemon.errors import SettingsError
 from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_daemon.settings.settings import Settings
 
 DEFAULTS = Settings()
 
@@ -112,6 +113,7 @@ from dataclasses import replace
 from pathlib import Path
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_daemon.settings.settings import Settings
 file, before = SettingsFile(Path(sys.argv[1])), Settings()
 print("ready", flush=True)
 for number in itertools.count():
