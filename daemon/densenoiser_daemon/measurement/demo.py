@@ -29,7 +29,7 @@ from ..errors import BackendError, DensenoiserError
 from ..i18n import _
 from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds
 from .recorder import RATE, Recorder, Recording
-from .signal_match import Delay, delays, retime
+from .signal_match import Delay, delays, delivered, retime
 
 _START_SECONDS = 20.0
 _TAIL_SECONDS = 0.7
@@ -142,14 +142,16 @@ def _outcome(
     before, after = _align(speech + noise, heard.samples), _align(speech, got.samples)
     length = min(len(before), len(after), len(speech))
     before, after, speech = before[:length], after[:length], speech[:length]
+    # Dropouts are counted elsewhere: where the server delivered nothing, there is no level of the filter's to measure.
     activity = SpeechActivity.of(speech)
     steady = retime(after, speech)
     return DemoResult(
         before=before,
         after=after,
         noise_before_dbfs=level_db(before[activity.pauses]),
-        noise_after_dbfs=level_db(after[activity.pauses]),
-        speech_change_db=20 * math.log10(max(_share(steady, speech, activity.active), 1e-9)),
+        noise_after_dbfs=level_db(after[activity.pauses & (after != 0.0)]),
+        speech_change_db=20
+        * math.log10(max(_share(steady, speech, activity.active & delivered(steady, speech)), 1e-9)),
         snr_before_db=si_sdr(speech, retime(before, speech)),
         snr_after_db=si_sdr(speech, steady),
         latencies=tuple(delays(heard, got)),
@@ -166,7 +168,7 @@ def _align(reference: Samples, recording: Samples) -> Samples:
 
 
 def _share(signal: Samples, speech: Samples, active: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
-    """How much of the speech is in the signal, linear: its projection on the speech."""
+    """How much of the speech is in the signal, linear: its projection on the speech, over the samples of ``active``."""
     part = speech[active]
     return float(signal[active] @ part) / float(part @ part)
 

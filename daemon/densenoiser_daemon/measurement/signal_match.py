@@ -6,6 +6,7 @@ import bisect
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from densenoiser_models.signal.lag import best_lag
 from densenoiser_models.stft import Samples
@@ -17,6 +18,7 @@ _SEARCH_SECONDS = 0.5
 _BREAK_WINDOW_SECONDS = 0.25
 _BREAK_SEARCH_SECONDS = 0.06
 _BREAK_CORRELATION = 0.5
+_DELIVERED_CORRELATION = 0.3
 _LOST_SECONDS = 2.0
 _STALE_SECONDS = 0.011
 """What a server kept of an earlier application's last block, at most two blocks, and plays to the next one first."""
@@ -74,6 +76,20 @@ def retime(signal: Samples, reference: Samples, window: float = 0.05, search: fl
         lag = found if fit > 0.3 else lag
         moved[start : start + length] = padded[start + lag : start + lag + len(piece)]
     return moved
+
+
+def delivered(signal: Samples, reference: Samples, window: float = 0.05) -> NDArray[np.bool_]:
+    """Where ``signal`` carries the ``reference``, both shape (samples,) and lined up: a mask of the same shape.
+
+    Judged by windows of ``window`` s: a dropout leaves nothing that correlates with the reference.
+    """
+    length = round(window * RATE)
+    mask = np.zeros(len(reference), bool)
+    for start in range(0, len(reference), length):
+        piece, known = signal[start : start + length], reference[start : start + length]
+        energies = max(float(piece @ piece), 1e-12) * max(float(known @ known), 1e-12)
+        mask[start : start + length] = float(piece @ known) / energies**0.5 > _DELIVERED_CORRELATION
+    return mask
 
 
 def silent_gaps(samples: Samples, shortest: float = 0.001) -> list[tuple[int, int]]:

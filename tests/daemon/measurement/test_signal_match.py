@@ -7,7 +7,15 @@ import pytest
 
 from densenoiser_daemon.measurement.demo import load_recording
 from densenoiser_daemon.measurement.recorder import RATE, Recording
-from densenoiser_daemon.measurement.signal_match import breaks, delays, first_sound, following, retime, silent_gaps
+from densenoiser_daemon.measurement.signal_match import (
+    breaks,
+    delays,
+    delivered,
+    first_sound,
+    following,
+    retime,
+    silent_gaps,
+)
 from densenoiser_models.stft import Samples
 
 CHUNK = 480
@@ -130,3 +138,13 @@ def test_places_in_a_part_of_a_recording_convert_to_moments() -> None:
     heard = recording(np.zeros(RATE, np.float32), 10.0)
     assert len(heard.since(10.5)) == pytest.approx(RATE / 2, abs=CHUNK)
     assert heard.moments([(4800, 100)], 10.5) == pytest.approx([10.6], abs=0.021)
+
+
+def test_a_dropout_is_told_from_delivered_speech() -> None:
+    speech = np.random.default_rng(3).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    heard = 0.5 * speech + np.random.default_rng(4).normal(0, 0.02, 2 * RATE).astype(np.float32)
+    heard[RATE // 2 : RATE] = 0.0
+    mask = delivered(heard, speech)
+    assert not mask[RATE // 2 : RATE].any()
+    assert mask[: RATE // 2].all()
+    assert mask[RATE:].all()

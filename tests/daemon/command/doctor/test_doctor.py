@@ -83,8 +83,11 @@ def test_a_healthy_system_has_no_fault_of_sound(talking: PrivateServer, shared_d
     report = report_of(done.returncode, done.stdout)
     for check in ("daemon", "server", "virtual-source", "microphone", "silent", "settings", "provider"):
         assert report.verdict(check) == "good", report.findings[check]
-    for check in ("leftovers", "muted", "default-source", "bystanders", "bluetooth", "deadlines"):
+    for check in ("leftovers", "muted", "default-source", "bystanders", "bluetooth"):
         assert report.verdict(check) == "not mentioned"
+    if report.verdict("deadlines") != "not mentioned":  # a busy machine: the advice is right if frames were really late
+        _code, printed = run_command("status", "--json")
+        assert json.loads(printed)["counters"]["deadline_misses"] > 0, report.findings["deadlines"]
 
 
 def test_leftovers_of_a_crash_are_found_and_removed(talking: PrivateServer, fresh_daemon: StartDaemon) -> None:
