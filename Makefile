@@ -1,11 +1,11 @@
-# Two targets do everything on a fresh Debian or Ubuntu machine: `make run` and `make test`.
+# Two targets do everything on a fresh Debian or Ubuntu machine: `make run` and `make test`. `make help` lists the rest.
 
 VENV := .venv
 # The distribution's Python sees the distribution's PyGObject, which the tray needs.
 PYTHON := $(shell command -v /usr/bin/python3 || command -v python3)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint packaging/constraints.txt
 
-.PHONY: run test check install uninstall bench words clean
+.PHONY: run test check lint format install uninstall bench generated clean help
 
 run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
@@ -13,28 +13,37 @@ run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 test: $(VENV)/test  ## the whole test suite
 	$(VENV)/bin/python -m pytest
 
-check: $(VENV)/test  ## lint, types, and the tests of the built wheel
+check: lint  ## lint, types, and the tests of the built wheel
+	$(VENV)/bin/python packaging/check_wheel.py
+
+lint: $(VENV)/test  ## ruff, formatting and types; changes nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python packaging/check_wheel.py
+
+format: $(VENV)/test  ## mend what ruff can mend, and format the code
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
 
 install: $(VENV)/run  ## service, tray and menu entry for this user
 	$(VENV)/bin/densenoiser install-user
 
-uninstall:  ## take them away again
+uninstall:  ## take service, tray and menu entry away again
 	$(VENV)/bin/densenoiser uninstall-user
 
-bench: $(VENV)/run  ## cost of a frame, and of the daemon as a whole, on this machine
+bench: $(VENV)/test  ## cost of a frame, and of the daemon as a whole, on this machine
 	$(VENV)/bin/densenoiser bench
-	$(VENV)/bin/densenoiser soak --minutes 1
+	$(VENV)/bin/python -m tests.tools.soak --minutes 1
 
-words: $(VENV)/test  ## man pages, completions and the translation catalogue, after a change of any message or option
+generated: $(VENV)/test  ## man pages, completions and translation catalogue; after a change of a message or option
 	$(VENV)/bin/python packaging/reference.py
 	$(VENV)/bin/python packaging/catalogue.py extract
 
-clean:
+clean:  ## remove the virtual environment and what was built
 	rm -rf $(VENV) dist build demo-output
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
 
 $(VENV)/bin/python:
 	@packaging/system-packages.sh run
