@@ -30,8 +30,11 @@ class Fault:
     act: Callable[[Stage], None]
     kinds: tuple[str, ...] = SERVER_KINDS
     raw_seconds: float = 0.0
-    """So long the raw microphone may be heard: infinity is an announced bypass; the server moves who follows the default
-    source to the microphone that was plugged in, and the daemon can but bring them back."""
+    """How long the raw microphone may be heard, s. Infinity stands for an announced bypass.
+
+    While ours is the only source, the server takes its listeners for followers of the default source. It moves them to the
+    next microphone that is plugged in, and the daemon brings them back.
+    """
 
 
 def _killed(program: str) -> Callable[[Stage], None]:
@@ -46,7 +49,7 @@ def _killed(program: str) -> Callable[[Stage], None]:
 
 
 def _session_manager_killed(stage: Stage) -> None:
-    """Its devices go with it, and come back once its successor is up.
+    """Its devices go with it, and come back once its successor is up: the microphone is plugged in again.
 
     Real ones it makes itself; what another program makes while WirePlumber 0.4.13 starts may leave both hanging.
     """
@@ -208,7 +211,9 @@ def _daemon_killed_starting(stage: Stage) -> None:
 _MOVED_SECONDS = 0.3
 
 FAULTS: dict[str, Fault] = {
-    "wireplumber": Fault("WirePlumber killed and restarted", _session_manager_killed, ("pipewire",)),
+    "wireplumber": Fault(
+        "WirePlumber killed and restarted", _session_manager_killed, ("pipewire",), raw_seconds=_MOVED_SECONDS
+    ),
     "pulseaudio": Fault("PulseAudio killed and restarted", _killed("pulseaudio"), ("pulseaudio",)),
     "pipewire": Fault("PipeWire killed and restarted", _killed("pipewire"), ("pipewire",)),
     "pipewire-pulse": Fault("pipewire-pulse killed and restarted", _killed("pipewire-pulse"), ("pipewire",)),
