@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from gettext import gettext as _
 from pathlib import Path
@@ -77,15 +76,21 @@ def blocks(source: sf.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
         yield block
 
 
+def partial_file(path: Path, run: int) -> Path:
+    """Where ``path`` is while it is being written, by the process ``run`` or one that works for it."""
+    return path.with_name(f".{path.name}.{run}.partial")
+
+
 @contextlib.contextmanager
 def writing(
-    path: Path, sample_rate: int, channels: int, format_: str, subtype: str, force: bool = False
+    path: Path, sample_rate: int, channels: int, format_: str, subtype: str, run: int, force: bool = False
 ) -> Iterator[sf.SoundFile]:
     """A file that takes the name ``path`` when the block ends well, and leaves nothing behind when it does not.
 
-    An existing file is an AudioFileError unless ``force``.
+    A process that is killed meanwhile leaves ``partial_file(path, run)``. An existing file is an AudioFileError unless
+    ``force``.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = partial_file(path, run)
     try:
         _refuse_existing(path, force)
         with sf.SoundFile(partial, "w", sample_rate, channels, subtype, format=format_) as target:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL, ModelFile, load_model
 from ..strength import FULL_STRENGTH
 from .aligned_stream import AlignedStream
-from .audio_file import blocks, format_for, reading, writing
+from .audio_file import blocks, format_for, partial_file, reading, writing
 
 _ = gettext.gettext
 
@@ -46,6 +46,8 @@ class Job:
     provider: str
     strength_db: float
     force: bool
+    run: int = field(default_factory=os.getpid)
+    """The process that all jobs of a command belong to."""
 
 
 def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None]) -> float:
@@ -60,7 +62,7 @@ def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None
         denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(channels)]
         stream = AlignedStream(denoisers, rate)
         seconds = 0.0
-        with writing(job.target, rate, channels, format_, subtype, job.force) as target:
+        with writing(job.target, rate, channels, format_, subtype, job.run, job.force) as target:
             for block in blocks(source, job.source):
                 target.write(stream.process(block))
                 seconds += len(block) / rate
@@ -226,20 +228,35 @@ def _results_in_parallel(
     seconds, stop = context.Value("d", 0.0), context.Event()
     domain = gettext.textdomain()
     arguments = (seconds, stop, domain, gettext.bindtextdomain(domain))
-    with ProcessPoolExecutor(processes, context, _start_worker, arguments) as pool:
-        try:
-            running = {pool.submit(_work, job): job for job in jobs}
-            finished = 0
-            while running:
-                ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    yield running.pop(future), _outcome(future)
-                    finished += 1
-                advance(seconds.value, finished)
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    try:
+        with ProcessPoolExecutor(processes, context, _start_worker, arguments) as pool:
+            try:
+                with _interrupts_held():
+                    running = {pool.submit(_work, job): job for job in jobs}
+                finished = 0
+                while running:
+                    ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+                    for future in ready:
+                        yield running.pop(future), _outcome(future)
+                        finished += 1
+                    advance(seconds.value, finished)
+            except BaseException:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+    finally:
+        for job in jobs:  # of workers that were killed
+            partial_file(job.target, job.run).unlink(missing_ok=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """An interrupt that comes now is taken afterwards. Processes that are started now never take any."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(future: Future[Result]) -> Result:
@@ -253,8 +270,7 @@ _shared: dict[str, Any] = {}
 
 
 def _start_worker(seconds: Any, stop: Any, text_domain: str, catalogues: str) -> None:
-    """In each process: the terminal's interrupt is the parent's to handle; it sets ``stop``. The language is the parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In each process. Its language is the parent's; interrupts are the parent's to handle, which sets ``stop``."""
     gettext.bindtextdomain(text_domain, catalogues)
     gettext.textdomain(text_domain)
     _shared.update(seconds=seconds, stop=stop)

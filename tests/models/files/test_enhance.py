@@ -257,20 +257,39 @@ def test_every_option_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(action.help for action in parser._actions)
 
 
-def test_an_interrupt_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
+def start_two_long_jobs(model: str, tmp_path: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """The command at work on two files of four minutes, at least one of them begun, and its output folder."""
     sources = [write(tmp_path / f"long{i}.wav", np.zeros((48_000 * 240, 1), np.float32), 48_000) for i in range(2)]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "densenoiser_daemon.command.cli", "enhance", *map(str, sources), "-o", str(out)]
     process = subprocess.Popen(
-        [*command, "--model", half, "--jobs", "2"], start_new_session=True, stderr=subprocess.PIPE
+        [*command, "--model", model, "--jobs", "2"], start_new_session=True, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 60
     while not (out.is_dir() and any(out.iterdir())):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return process, out
+
+
+def test_an_interrupt_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
+    process, out = start_two_long_jobs(half, tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"interrupted: 0 of 2" in said
+    assert not list(out.iterdir())
+
+
+def test_a_killed_worker_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
+    process, out = start_two_long_jobs(half, tmp_path)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"was killed" in said
     assert not list(out.iterdir())
