@@ -11,7 +11,7 @@ run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
 
 test: $(VENV)/test  ## the whole test suite
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 check: lint  ## lint, types, and the tests of the built wheel
 	$(VENV)/bin/python packaging/check_wheel.py

@@ -20,6 +20,7 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 from densenoiser_daemon import command_line as densenoised
+from densenoiser_daemon import errors
 from densenoiser_daemon.command import cli as densenoiser
 from densenoiser_daemon.settings.settings import declared
 from densenoiser_models import __version__
@@ -35,6 +36,27 @@ SUMMARIES = {
     "densenoised": "the noise filter for the microphone, as a service",
     "densenoiser": "control the noise filter, enhance files, find faults",
     "densenoiser-tray": "the noise filter's icon in the panel",
+}
+
+EXAMPLES = {
+    "densenoised": {
+        "densenoised": "Filter the microphone that was chosen last, until Ctrl+C.",
+        "densenoised --list-devices": "List the microphones.",
+        "densenoised --device usb --strength 24": "Filter the one microphone with usb in its name, by at most 24 dB.",
+        "densenoised --wait": "Wait for a sound server if none answers yet.",
+        "densenoised --backend portaudio --device 2 --output hw:Loopback,0": "Without a sound server, into a virtual cable.",
+        "densenoised --demo demo-output": "Filter a noisy recording on a private server, and show what became of it.",
+    },
+    "densenoiser": {
+        "densenoiser status": "Who is listening, what filters, how long the sound takes.",
+        "densenoiser toggle": "Switch the filter; made for a hotkey.",
+        "densenoiser strength 24": "Remove at most 24 dB of noise.",
+        "densenoiser mic usb": "Filter the one microphone with usb in its name.",
+        "densenoiser status --json | jq -r .state": "The state, for a script.",
+        "densenoiser doctor --fix": "Find out what is wrong, and mend what can be mended.",
+        "densenoiser enhance *.flac -o clean/": "Clean recordings.",
+    },
+    "densenoiser-tray": {"densenoiser-tray": "Show the icon in the panel."},
 }
 
 
@@ -58,7 +80,33 @@ def _man_page(parser: argparse.ArgumentParser) -> str:
     }
     page = Manpage(parser, data)
     page.date = ""  # the same page from the same parser, on any day
-    return str(page).rstrip("\n") + "\n" + ("" if parser.prog == "densenoiser-tray" else _files())
+    sections = [str(page).rstrip("\n") + "\n", _examples(parser.prog)]
+    if parser.prog != "densenoiser-tray":
+        sections += [_exit_status(parser.prog), _files()]
+    return "".join(sections)
+
+
+def _examples(program: str) -> str:
+    """The section of examples, troff."""
+    lines = [".SH EXAMPLES"]
+    for command, meaning in EXAMPLES[program].items():
+        lines += [".TP", ".B " + command.replace("-", "\\-"), meaning]
+    return "\n".join(lines) + "\n"
+
+
+def _exit_status(program: str) -> str:
+    """The section on exit codes, troff, from the errors that have them."""
+    meanings: dict[int, list[str]] = {0: ["Ended as asked."]}
+    for error in errors.DensenoiserError.__subclasses__():
+        meanings.setdefault(error.exit_code, []).append((error.__doc__ or "").splitlines()[0])
+    meanings[1].append("An internal fault, or something that was asked for failed.")
+    meanings[2].append("Wrong arguments.")
+    if program == "densenoiser":
+        meanings[130] = ["Interrupted."]
+    lines = [".SH EXIT STATUS"]
+    for code, sentences in sorted(meanings.items()):
+        lines += [".TP", f".B {code}", " ".join(sentences)]
+    return "\n".join(lines) + "\n"
 
 
 def _files() -> str:

@@ -1,8 +1,35 @@
-"""What a frame is and how it gets clean. Knows no sound server and no D-Bus."""
+"""What a frame is and how it gets clean. Knows no sound server and no D-Bus.
 
+The names in ``__all__`` are the public Python interface (docs/python-api.md). They are loaded on first use (PEP 562), so
+that importing the package costs nothing.
+"""
+
+import importlib
 import os
 
 # ONNX Runtime 1.32 sends usage data to its maker from a thread that its import starts, on Linux too. Nothing leaves this machine.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "AudioFileError": "errors",
+    "Bypass": "denoiser",
+    "FrameSpec": "frame",
+    "Job": "files.enhance",
+    "ModelError": "errors",
+    "OnnxDenoiser": "denoiser",
+    "enhance_file": "files.enhance",
+    "load_model": "model_file",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
