@@ -1,1 +1,1 @@
-"""Where frames come from and go to, and who may say so."""
+"""The daemon: sound from the microphone to the virtual one, controlled over D-Bus; and the ``densenoiser`` program."""

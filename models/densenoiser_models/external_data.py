@@ -1,4 +1,4 @@
-"""What an ONNX file would read besides itself. Its SHA-256 vouches for nothing of that, so such files are refused."""
+"""Finds what an ONNX file would read besides itself. No digest covers that, so such files are refused."""
 
 from __future__ import annotations
 

@@ -41,8 +41,6 @@ class FakeBackend:
         self._condition = threading.Condition()
         self._woken = self._sleeps = False
 
-    # -- the test's side -----------------------------------------------------------------------------------------------
-
     def hear(self, *blocks: Samples) -> None:
         """Blocks that arrive together; returns when the engine has dealt with them."""
         for block in blocks:
@@ -60,8 +58,6 @@ class FakeBackend:
     def output(self) -> Samples:
         """All that was played so far."""
         return np.concatenate([np.zeros(0, np.float32), *self.played])
-
-    # -- the engine's side ---------------------------------------------------------------------------------------------
 
     def browse(self) -> None:
         self._raise_if_lost()

@@ -131,8 +131,6 @@ class Stage:
         soundfile.write(self._tone, 0.5 * np.sin(2 * np.pi * _TONE_HZ * seconds), RATE, subtype="PCM_16")
         server.start_bus()
 
-    # -- its parts -----------------------------------------------------------------------------------------------------
-
     def speak(self) -> None:
         """See that the microphone hears the tone, for half a minute at least."""
         if self._player is None or self._player.poll() is not None or time.monotonic() - self._played_at > 60.0:
@@ -202,8 +200,6 @@ class Stage:
 
     def log(self) -> str:
         return (self.server.folder / "densenoised.log").read_text(errors="replace")
-
-    # -- one fault -----------------------------------------------------------------------------------------------------
 
     def prepare(self) -> Ear:
         """All is whole, and the application hears clean sound."""

@@ -1,4 +1,4 @@
-"""``densenoiser soak --load``: dropouts on a machine whose every core is busy, beside a plain RNNoise chain on the same server.
+"""``python -m tests.tools.soak --load``: dropouts on a busy machine, beside a plain RNNoise chain on the same server.
 
 The chains run one after the other, each on a fresh private server, under the same load: ``stress-ng --cpu N`` at nice 0.
 """

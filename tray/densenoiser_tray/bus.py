@@ -1,4 +1,4 @@
-"""The session bus."""
+"""Connects to the session bus and calls what is on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BusError(Exception):
 
 
 class RefusedError(Exception):
-    """Somebody on the bus, or the bus in his place, answered with an error; the message is for the user."""
+    """A D-Bus call was answered with an error. The message is for the user."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""When to bother the user: trouble that lasts, and its end."""
+"""Decides when to notify the user: when trouble lasts, and when it ends."""
 
 from __future__ import annotations
 

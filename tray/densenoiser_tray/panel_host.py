@@ -1,4 +1,4 @@
-"""Whether this desktop has a place for tray icons: a StatusNotifier host on the bus, or a tray window on the X display."""
+"""Finds out whether the desktop shows tray icons: a StatusNotifier host on the bus, or a tray window on the X display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine asks of an audio system. One implementation a system: ``pulse.py``, ``portaudio.py``."""
+"""The contract of an audio system, as the engine uses it. Implemented by ``pulse/backend.py`` and ``portaudio.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from densenoiser_models.stft import Samples
 
 QUEUE_SECONDS = 0.008
-"""Playback latency to hold just before a frame is queued, where an audio system does not ask for another."""
+"""Target playback latency just before a write, s, where an audio system asks for no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,26 @@ class Microphone:
 class AudioBackend(Protocol):
     """An audio system with a microphone to take from and a virtual microphone to feed.
 
-    Owned by the worker thread, which alone calls it, but for ``wake``. Samples are mono float32 at the engine's rate.
-    Every method raises BackendError once the system is gone; the engine then closes this one and connects a new one.
+    The audio thread owns it and alone calls it, except ``wake``. Samples are mono float32 at the engine's rate.
+    Every method raises BackendError once the system is gone. The engine then closes this backend and connects a new one.
     """
 
     def browse(self) -> None:
-        """Reach the system only to look at it: ``server``, ``microphones``, ``choose``.
+        """Connect without changing anything, for ``server``, ``microphones`` and ``choose``.
 
-        BackendError; DeviceError if the output asked for is not there.
+        BackendError; DeviceError if the output that the user asked for is not there.
         """
         ...
 
     def connect(self) -> None:
-        """Reach the system and make the virtual microphone exist, adopting one that a crash left. BackendError."""
+        """Connect and create the virtual microphone, or adopt one that a crash left. BackendError."""
         ...
 
     def close(self) -> None:
         """Let go of everything and remove the virtual microphone. Never raises; may be called twice.
 
-        After a BackendError the virtual microphone stays if it can, for the next backend to adopt: were it away for a
-        moment, applications would be moved to the physical one.
+        After a BackendError the virtual microphone stays if it can, and the next backend adopts it. If it were away for a
+        moment, the server would move applications to the physical one.
         """
         ...
 
@@ -55,7 +55,7 @@ class AudioBackend(Protocol):
 
     @property
     def queue_seconds(self) -> float:
-        """The playback latency that a calm system needs just before a frame is queued, s."""
+        """Target playback latency just before a write, s, while there are no underruns."""
         ...
 
     @property
@@ -113,7 +113,7 @@ class AudioBackend(Protocol):
 
     @property
     def device_latency(self) -> float:
-        """Time from there until it is heard, s, where ``playback_latency`` does not contain it."""
+        """Time from the end of the queue until the sample is heard, s, unless ``playback_latency`` contains it."""
         ...
 
     @property

@@ -14,7 +14,7 @@ from .backend import Microphone
 def choose(wanted: str, microphones: Sequence[Microphone], remembered: str | None = None) -> Microphone | None:
     """The microphone to take now for the setting ``wanted``, or None while there is none at all.
 
-    A chosen one that is away is stood in for by the default, then by the one last used, then by the first.
+    If the chosen one is away, this is the default, else the one last used, else the first.
     """
     by_name = {m.name: m for m in microphones}
     if wanted in by_name:

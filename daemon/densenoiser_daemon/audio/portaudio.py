@@ -1,8 +1,8 @@
 """The portable backend: PortAudio through sounddevice, from a capture device into a virtual cable's playback device.
 
-For systems without a PulseAudio or PipeWire server, where the virtual cable is somebody else's: ALSA's snd-aloop,
-VB-CABLE, BlackHole. Nobody can be asked there who is listening, so the microphone is open while the daemon runs; and
-nothing announces devices that come or go, so they are looked for again while there is none to record from.
+For systems without PulseAudio and PipeWire, where another program makes the virtual cable: ALSA's snd-aloop, VB-CABLE,
+BlackHole. PortAudio cannot say who is listening, so the microphone is open while the daemon runs. Nor does it announce
+devices, so the backend looks for them again while there is none to record from.
 """
 
 from __future__ import annotations

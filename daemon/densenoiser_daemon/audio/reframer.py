@@ -1,4 +1,4 @@
-"""Blocks of any length in, frames of one length out."""
+"""A queue that takes blocks of any length and gives frames of one length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dbus-fast leaves behind when a bus ends: errors of each message that was on its way, which are no news."""
+"""Silences the errors that dbus-fast logs for every message in flight when the bus goes away."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import logging
 from typing import Any
 
 LOST = (OSError, EOFError)
-"""What the calls to a bus raise that has ended."""
+"""What a call raises when its bus has ended."""
 
 
 def keep_out_of_the_log() -> None:
-    """Let nothing of it be logged by dbus-fast or the running loop; who owns the connection says once that it is lost."""
+    """Keep these errors out of dbus-fast's log and the running loop's. The connection's owner says once that it is lost."""
     asyncio.get_running_loop().set_exception_handler(_report)
     for name in ("message_bus", "aio.message_bus", "aio.message_reader", "send_reply"):
         logging.getLogger(f"dbus_fast.{name}").addFilter(_is_news)

@@ -1,4 +1,4 @@
-"""Two clocks, one delay: the microphone's clock fills the playback queue, the virtual sink's empties it."""
+"""Holds the delay between two clocks: the microphone's fills the playback queue, the virtual sink's empties it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ SETTLING_SECONDS = 0.5
 CALM_SECONDS = 10.0
 """After so long without an underrun the target sinks by 1 ms, at first."""
 LONGEST_CALM_SECONDS = 160.0
-"""Every underrun doubles that time, up to this, and so long without any at the shortest target halves it: a queue that proved
-too short is not tried again every few seconds. On PipeWire any block that is 2 ms late makes an underrun there.
+"""Each underrun doubles the calm time needed before the target sinks, up to this limit.
+
+The same time without an underrun at the lowest target halves it again. So a queue that proved too short is not tried again
+every few seconds. On PipeWire any block that is 2 ms late makes an underrun there.
 """
 LOST_SECONDS = 0.003
-"""Captured audio that is so much further behind the clock than it ever was a moment before is lost, not late."""
+"""Captured audio that falls this much further behind the clock than it ever was a moment before is lost, not late."""
 _RECENT_SECONDS = 0.3
 _REMEMBERED_BLOCKS = 150
 _TOLERATED_EXCESS, _TOLERATED_LACK = 0.002, 0.0005
-"""How far the low-water mark may be above its target, and below it, before it is corrected, s: too little is dangerous."""
+"""How far the low-water mark may be above its target, and below it, before it is corrected, s. Below is the danger."""
 QUIET_RMS = 10 ** (-50 / 20)
 """Frames below this level take the full correction; louder ones a single sample, 0.2 % of a hop, which is inaudible."""
 
@@ -35,9 +37,9 @@ QUIET_RMS = 10 ** (-50 / 20)
 class DriftController:
     """Decides how many samples each frame should lose or gain, to hold the queue's low-water mark at its target.
 
-    The low-water mark over some seconds, not the mean, is what guards against underruns: servers deliver in blocks that
-    are no multiple of a frame, so the level swings by a frame with a period of seconds, and bursts raise the mean but not
-    the danger. The target rises with each underrun and sinks back when there have been none.
+    The low-water mark over some seconds guards against underruns; the mean does not. Servers deliver blocks that are no
+    multiple of a frame, so the level swings by a frame with a period of seconds. Bursts raise the mean, but not the danger.
+    The target rises with each underrun and sinks back when there have been none.
     """
 
     def __init__(self, rate: int, hop: int, target: float, ceiling: float) -> None:
@@ -54,7 +56,7 @@ class DriftController:
         self._frames = 0
         self._calm_since = 0
         self._calm = self._wait = CALM_SECONDS
-        """What must pass without an underrun: right after one, and now, s."""
+        """Calm time required after an underrun, and the one in force now, s."""
         self._correcting = self._dropping = False
         self._captured = 0
         self._ahead: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED_BLOCKS)
@@ -62,7 +64,7 @@ class DriftController:
         self.target = target
 
     def aim_at(self, target: float) -> None:
-        """Another system, which is calm at another ``target`` (s); what was learnt of the last one is forgotten."""
+        """Take another ``target`` (s), for another audio system. Forgets what the last system taught."""
         self.target = self._base = target
         self._calm = self._wait = CALM_SECONDS
 
@@ -72,9 +74,10 @@ class DriftController:
         self._ahead.append((moment, self._captured / self._rate - moment))
 
     def note_underrun(self) -> None:
-        """The queue ran empty: keep more in it, within the ceiling.
+        """The queue ran empty: keep more in it, up to half the ceiling.
 
-        Not while the streams are still settling, nor where the microphone lost the audio: no queue can make up for that.
+        The target stays while the streams are settling, and where the microphone lost the audio. No queue can make up for
+        that.
         """
         if self._frames > SETTLING_SECONDS * self._frames_per_second and not self._microphone_lost():
             self.target = min(self.target + 0.002, self._ceiling / 2)
@@ -99,7 +102,7 @@ class DriftController:
             self._be_calmer()
         if self._frames < SETTLING_SECONDS * self._frames_per_second:
             return 0
-        # Each correction shows in every measurement after it: kept free of them, earlier measurements stay comparable.
+        # A correction shows in every later measurement. Without it, earlier and later ones can be compared.
         level = latency + self._corrected
         if self._in_block == 0:
             self._low_water.append(level)

@@ -1,4 +1,4 @@
-"""A sound server of one's own, in a folder of its own, with a fake microphone: for the demo, the tests and the figures.
+"""A private sound server with a fake microphone, for the demo, the tests and the figures.
 
 Nothing of it touches the user's server, settings or devices.
 """

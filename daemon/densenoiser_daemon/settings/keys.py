@@ -1,4 +1,4 @@
-"""Judges the keys of the settings file by the declarations of the settings."""
+"""Reads the keys of the settings file by the declarations of the settings, and names what is wrong with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in a TOML file each key begins."""
+"""Finds the line of each key in a TOML file, for messages about its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One daemon a session, with or without a session bus."""
+"""A lock that allows one daemon a session, with or without a session bus."""
 
 from __future__ import annotations
 

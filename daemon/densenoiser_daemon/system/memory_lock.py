@@ -1,4 +1,4 @@
-"""Memory that is never paged out, where the system grants it without root."""
+"""Locks the daemon's memory against being paged out, where the system grants that without root."""
 
 from __future__ import annotations
 

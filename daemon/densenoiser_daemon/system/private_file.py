@@ -1,4 +1,4 @@
-"""Files and folders that are the user's alone, whatever the umask: it may be 0, and a mode is then all there is."""
+"""Creates files and folders that only the user can read, whatever the umask is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real-time scheduling for the audio thread, where the system grants it without root: by its limits, or through rtkit."""
+"""Requests real-time scheduling for the audio thread, without root: by the system's limits, or through rtkit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``densenoiser evaluate``: systems by metrics over a folder of pairs, resumable."""
+"""Scores systems over a folder of pairs, and goes on where an earlier run stopped."""
 
 from __future__ import annotations
 

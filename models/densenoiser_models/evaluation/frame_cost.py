@@ -54,7 +54,7 @@ def part_steps(model: ModelFile, provider: str) -> dict[str, Step]:
 
 @contextmanager
 def peer_step(name: str) -> Iterator[tuple[Step, float]]:
-    """A peer's step, and what its time is multiplied with to be that of 480 samples at 48 kHz.
+    """A peer's step, and the factor that scales its time to 10 ms of audio.
 
     It is given the first samples of the frame, as many as its own hop is long. ModelError if it cannot be had.
     """

@@ -1,4 +1,4 @@
-"""Whether a system is the same after half an hour as at the start."""
+"""Measures whether a system is the same after half an hour as at the start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scores say: one row a system, as a table on the terminal, CSV, JSON and Markdown."""
+"""Reports scores, one row a system: a table on the terminal, CSV, JSON and Markdown."""
 
 from __future__ import annotations
 

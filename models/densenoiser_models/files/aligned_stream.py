@@ -1,4 +1,4 @@
-"""Blocks of any rate and channel count through the streaming engine, out again sample for sample where they went in."""
+"""Runs blocks of any rate and channel count through the streaming engine, and lines the output up with the input."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
     teach = commands.add_parser("teach", help="write what another filter makes of a pool's mixtures, to learn from")
     teach.add_argument("--pool", type=Path, required=True, help="pool to mix from")
-    teach.add_argument("--teacher", default="DeepFilterNet3", help="system of densenoiser evaluate (%(default)s)")
+    teach.add_argument("--teacher", default="DeepFilterNet3", help="a system that the evaluation knows (%(default)s)")
     teach.add_argument("--out", type=Path, required=True, help="folder of the lessons; 0.76 GB an hour")
     teach.add_argument("--hours", type=float, default=2.5, help="how much (%(default)s)")
     teach.add_argument("--seed", type=int, default=0, help="decides every draw (%(default)s)")
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--name", default=DEFAULT_MODEL, help="name of the model (%(default)s)")
     export.add_argument("--description", default="Causal DenseNet, 48 kHz, 20 ms", help="for the sidecar")
     export.add_argument("--manifest", type=Path, help="table of the training data and its licences, for the sidecar")
-    export.add_argument("--metrics", type=Path, help="summary.json of densenoiser evaluate, for the sidecar")
+    export.add_argument("--metrics", type=Path, help="summary.json of the evaluation, for the sidecar")
     export.set_defaults(run=_export)
     adapt = commands.add_parser("adapt", help="train the shipped model on for your own noise, and install the result")
     adapt.add_argument("noise", type=Path, help="recording of your noise alone, 20 s or more; a minute is good")

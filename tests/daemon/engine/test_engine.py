@@ -20,8 +20,6 @@ from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
-# -- what comes out ------------------------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize("block", [HOP, 1, 333, 1024, 4801])
 def test_blocks_of_any_length_come_out_whole_and_in_order(start: Start, block: int) -> None:
@@ -102,9 +100,6 @@ def test_whatever_is_captured_the_output_is_fit_to_be_heard(
     assert abs(len(backend.output) - sum(sizes) // HOP * HOP) <= 4 * len(backend.played)
 
 
-# -- switches ------------------------------------------------------------------------------------------------------
-
-
 def switched(running: Running, settings: Settings, frames: int = 30) -> tuple[Samples, int]:
     """What is played of a tone while ``settings`` come into force in the middle, and where they did."""
     running.backend.playback_latency = None
@@ -167,6 +162,3 @@ def test_a_model_that_works_ends_the_bypass_of_a_missing_one(start: Start, tmp_p
     running.engine.use(Rung(tiny(tmp_path), "tiny", "cpu"))
     running.say(tone(0.2))
     assert (running.engine.status.state, running.engine.status.reason) == (State.RUNNING, Fact())
-
-
-# -- faults --------------------------------------------------------------------------------------------------------

@@ -153,9 +153,6 @@ def test_a_chosen_microphone_is_changed_to_at_once(start: Start) -> None:
     assert running.engine.status.microphone_description == WEBCAM.description
 
 
-# -- overload ------------------------------------------------------------------------------------------------------
-
-
 def test_a_backlog_is_dropped_oldest_first_and_counted(start: Start) -> None:
     running = start(settings=Settings(strength_db=0.0))
     backend = running.backend
@@ -201,9 +198,6 @@ def test_xruns_outlive_their_backend(start: Start) -> None:
     second.xruns = 2
     running.say(np.zeros(10 * HOP, np.float32))
     assert running.engine.status.counters.xruns == 5
-
-
-# -- what is announced ---------------------------------------------------------------------------------------------
 
 
 def test_streaming_alone_announces_nothing(start: Start) -> None:

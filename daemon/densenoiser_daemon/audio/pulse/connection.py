@@ -15,17 +15,21 @@ from ...i18n import _
 from .streams import MainLoop
 
 ANSWER_SECONDS = 1.0
-"""pipewire-pulse 0.3.65 at times never answers who unloads a module while WirePlumber starts; another connection works."""
+"""How long to wait for an answer, s.
+
+pipewire-pulse 0.3.65 sometimes never answers a client that unloads a module while WirePlumber is starting. A new
+connection works.
+"""
 
 
 class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
-    """pulsectl's, but BackendError instead of a worker that hangs. After one, close it."""
+    """pulsectl's connection, with BackendError where pulsectl would wait for ever. After such an error, close it."""
 
     _unanswered: list[Any]
     _deadline: float | None = None
 
     def reach(self, patience: float) -> None:
-        """``connect`` within ``patience`` s. pulsectl's own timeout is always waited for to its end."""
+        """``connect`` within ``patience`` s, and no longer than it takes. pulsectl always waits for its whole timeout."""
         self._deadline = time.monotonic() + patience
         self.connect()
         self._deadline = None
@@ -38,7 +42,7 @@ class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
 
     @contextmanager
     def _pulse_op_cb(self, raw: bool = False) -> Iterator[Callable[..., Any]]:
-        """In place of pulsectl's own: what is asked inside the block is answered at its end."""
+        """Replaces pulsectl's: waits, at the end of the block, for the answer to what was asked in it."""
         action = next(self._action_ids)
         answers = self._actions
         answers[action] = None

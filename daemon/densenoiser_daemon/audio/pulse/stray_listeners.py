@@ -1,4 +1,4 @@
-"""Applications that the sound server moves from the virtual microphone to the physical one, without anybody wanting it."""
+"""Brings back applications that the sound server moved from the virtual microphone to a physical one unasked."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from .virtual_microphone import SOURCE_NAME
 log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 2.0
-"""How long after a change of the sources or the default those who follow it may still be on their way."""
+"""How long after a change of the sources or the default the server may still move streams."""
 
 
 class StrayListeners:
-    """Brings back the applications that the server takes for followers of the default source.
+    """Remembers who listens, and moves back those that left without anybody's wish.
 
-    For the moment that no microphone is plugged in, the virtual one is the only source, and so the server makes it the
-    default one. From then on both PulseAudio and WirePlumber take whoever records from it for a follower of the default,
-    even who asked for it by name: with the next microphone that is plugged in, they would go on with its raw sound. Where
-    somebody made the virtual microphone the default while there were others, a change of it is a wish too, for those who
-    came meanwhile; who recorded from it before that asked for it by name, and both servers take them along all the same.
+    PulseAudio and WirePlumber take an application on the default source for a follower of the default, even if it asked
+    for the source by name. When the default changes, they move it along.
 
-    PipeWire also puts its own clients on the physical microphone while the virtual one is away, as after a crash of
-    pipewire-pulse, and leaves them there.
+    ======================================== ===================================== ======================================
+    situation                                what the server does                  what we do
+    ======================================== ===================================== ======================================
+    The last microphone was unplugged, and   makes ours the default; with the next move all listeners back
+    ours is the only source.                 microphone, moves them to it
+    Somebody made ours the default while     moves all listeners with the next     move back those that listened before;
+    there were microphones.                  change of the default                 the others followed the user's wish
+    Ours was away, as after a crash of       puts its native clients on a          move back those that name ours as
+    pipewire-pulse.                          microphone, and leaves them there     their target
+    ======================================== ===================================== ======================================
     """
 
     def __init__(self, is_new: bool = False) -> None:
-        """``is_new``: the virtual microphone was away; who asked for it by name belongs to it."""
+        """``is_new``: the virtual microphone was away. Streams that name it as their target belong to it."""
         self._is_new = is_new
         self._listeners: set[int] = set()
         self._by_name: set[int] = set()
@@ -60,7 +65,7 @@ class StrayListeners:
             if self._places not in (None, places):
                 self._changed_at = now
             if default == SOURCE_NAME and self._default != SOURCE_NAME:
-                # Else the server elected ours when another went, as WirePlumber may do even while there are others.
+                # Right after a change of the sources it was the server that elected ours, not the user.
                 self._is_wished = bool(places) and now - self._changed_at > _WATCH_SECONDS
                 self._by_name = self._listeners
             self._is_wish = self._is_wished and SOURCE_NAME in (default, self._default)

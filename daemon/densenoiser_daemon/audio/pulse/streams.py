@@ -1,7 +1,7 @@
 """Record and playback streams of libpulse, on a connection that pulsectl made.
 
-pulsectl binds modules, lists and events but no streams fit for audio; this adds those, by the documentation of
-``pulse/stream.h``. One thread owns a connection and all its streams.
+pulsectl binds modules, lists and events, but no streams that are fit for audio. This module adds them, by the
+documentation of ``pulse/stream.h``. One thread owns a connection and all its streams.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Flags(IntFlag):
     ADJUST_LATENCY = 0x2000
 
 
-# DONT_MOVE: were the virtual microphone made the default source, the server would move our capture onto our own output.
+# DONT_MOVE: else the server would move our capture onto our own output when somebody makes that the default source.
 _COMMON_FLAGS = _Flags.ADJUST_LATENCY | _Flags.DONT_MOVE
 _TIMING_SECONDS = 0.1
 
@@ -182,8 +182,8 @@ class _Stream:
     def latency(self) -> float | None:
         """Playback: time until a sample written now is played; record: age of the next sample. s, or None if unknown yet.
 
-        libpulse's own interpolation is seconds off after a stream starts. So the server is asked every 100 ms, and between
-        its answers the clock and the samples that passed carry its last one on.
+        libpulse's own interpolation is seconds off after a stream starts. So the server is asked every 100 ms. Between its
+        answers the clock and the samples that passed extend the last one.
         """
         now = time.monotonic()
         if now - self._timing_asked >= _TIMING_SECONDS and self.is_ready:
@@ -208,7 +208,7 @@ class _Stream:
 
     @property
     def is_pending(self) -> bool:
-        """The server has not answered yet. Until then it cannot be told to end it, and would keep it open for ever."""
+        """The server has not answered yet. A stream that is closed before that stays open on the server for ever."""
         return bool(_pa.pa_stream_get_state(self._stream) == _State.CREATING)
 
     def close(self) -> None:
@@ -265,7 +265,7 @@ class RecordStream(_Stream):
 
 
 class PlaybackStream(_Stream):
-    """Samples to one sink, started corked; plays once ``target`` samples are queued, again so after an underrun."""
+    """Samples to one sink. Starts corked; plays once ``target`` samples are queued, and again so after an underrun."""
 
     _direction = 1
 

@@ -27,7 +27,7 @@ _NOWHERE_DESCRIPTION = "Dummy Output"
 _SINK_MODULE = "module-null-sink"
 _SOURCE_MODULE = "module-remap-source"
 _SETTLING_SECONDS = 0.2
-"""Until the session manager knows a new pair: some 30 ms. Without it, who listened to the old one would find no other."""
+"""How long the session manager may take to note a new pair: some 30 ms. Before that, listeners of the old one find no other."""
 
 _APPEARING_SECONDS = 2.0
 """PipeWire, when busy, has loaded a module some milliseconds before it lists what the module made."""
@@ -55,7 +55,7 @@ def _source_arguments(layout: str = _MONO) -> str:
 
 
 class VirtualMicrophone:
-    """The pair of modules on one server. The server is the truth: modules are found by name and argument, not remembered."""
+    """The pair of modules on one server. Modules are found by name and argument each time, never remembered."""
 
     def __init__(self, pulse: pulsectl.Pulse, rate: int) -> None:
         """Make the pair exist, adopting a complete one that a crash left. BackendError if the server refuses."""
@@ -85,11 +85,11 @@ class VirtualMicrophone:
 
         ``is_watched``: a session manager runs, and is given time to take note of the new pair first.
 
-        WirePlumber up to 0.4.15 waits for ever for a node to take on a format that it has already from an earlier
-        WirePlumber. As long as there is such a sink or source, it links nothing for anybody: the old pair must go. An
-        application's stream that has lived through it is linked only if that changes its format: hence another layout of
-        the channels, which sounds the same. Were there no pair for a moment, applications would be moved to the physical
-        microphone.
+        WirePlumber up to 0.4.15 waits for ever for a node to take a format that the node has already, from an earlier
+        WirePlumber. While there is such a sink or source it links nothing for anybody, so the old pair must go. It links
+        an application's stream that lived through this only if the stream's format changes. Hence the other layout of the
+        channels, which sounds the same. The new pair comes first: without any pair for a moment, the server would move
+        applications to the physical microphone.
         """
         sources = self._modules(SOURCE_NAME, _SOURCE_MODULE)
         is_stereo = any(m.index in sources and _STEREO in (m.argument or "") for m in self._pulse.module_list())
@@ -102,8 +102,8 @@ class VirtualMicrophone:
     def turn_away(self, own: int) -> None:
         """Move every stream but ``own`` (an index) off the sink.
 
-        A server without loudspeakers puts players on whatever sink there is: their music would be heard as the user's
-        voice. They go to another sink, or to one that leads nowhere.
+        A server without loudspeakers puts players on whatever sink there is. Their music would be heard as the user's
+        voice. They are moved to another sink, or to one that leads nowhere.
         """
         sink = self._pulse.get_sink_by_name(SINK_NAME).index
         strangers = [i for i in self._pulse.sink_input_list() if i.sink == sink and i.index != own]

@@ -1,4 +1,4 @@
-"""The doctor's look at the microphone itself: there, turned up, and audible. Nothing is changed but by ``mend``."""
+"""Checks the microphone itself: whether it is there, turned up, and audible. Only ``mend`` changes anything."""
 
 from __future__ import annotations
 

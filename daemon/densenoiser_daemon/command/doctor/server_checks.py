@@ -1,4 +1,4 @@
-"""The doctor's look at the sound server. Each check asks the server and yields findings; none changes anything."""
+"""Checks the sound server. Each check asks the server and yields findings. Only ``mend`` changes anything."""
 
 from __future__ import annotations
 

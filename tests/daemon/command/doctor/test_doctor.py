@@ -219,6 +219,3 @@ def test_a_daemon_that_hangs_is_told_from_one_that_is_not_there(
         process.send_signal(signal.SIGCONT)
     assert report.verdict("daemon") == "fault"
     assert "does not answer" in report.findings["daemon"]["text"]
-
-
-# -- what needs no server --------------------------------------------------------------------------------------------
