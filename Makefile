@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(shell command -v /usr/bin/python3 || command -v python3)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint packaging/constraints.txt
 
-.PHONY: run test check lint format install uninstall bench generated clean help
+.PHONY: run test check lint format install uninstall bench train generated clean help
 
 run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
@@ -34,6 +34,9 @@ uninstall:  ## take service, tray and menu entry away again
 bench: $(VENV)/test  ## cost of a frame, and of the daemon as a whole, on this machine
 	$(VENV)/bin/densenoiser bench
 	$(VENV)/bin/python -m tests.tools.soak --minutes 1
+
+train: $(VENV)/test  ## train a network on your own recordings; says what it needs
+	@packaging/train.sh $(VENV)/bin "$(DATA)" "$(RECIPE)" "$(OUT)" "$(STEPS)"
 
 generated: $(VENV)/test  ## man pages, completions and translation catalogue; after a change of a message or option
 	$(VENV)/bin/python packaging/reference.py

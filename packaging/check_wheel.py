@@ -18,8 +18,12 @@ WANTED = (
     "densenoiser_daemon/share/",
     "densenoiser_models/weights/densenet-small.onnx",
     "densenoiser_models/weights/densenet-small.json",
+    "densenoiser_models/weights/densenet-next.onnx",
+    "densenoiser_models/weights/densenet-next.pt",
     "densenoiser_models/weights/densenet-tiny.onnx",
     "densenoiser_models/weights/densenet-tiny.json",
+    "densenoiser_models/recipes/small.toml",
+    "densenoiser_models/networks/leaky_memory.cpp",
     "densenoiser_tray/main.py",
 )
 COMMANDS = (

@@ -1,4 +1,4 @@
-"""Rooms for dry speech: a simulated response, and the part of it that a listener wants to keep."""
+"""Rooms for dry speech: simulated responses and recorded ones."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from scipy.signal import oaconvolve
 from ..bands import SPEC
 from ..errors import AudioFileError
 from ..stft import Samples
-
-EARLY_SECONDS = 0.05
-"""What the target keeps of a response after the direct sound; later sound is reverberation."""
 
 
 def simulate_room(rng: np.random.Generator) -> Samples:
@@ -53,12 +50,6 @@ def _from_direct_sound(response: Samples) -> Samples:
     return np.asarray(response / np.max(np.abs(response)), np.float32)
 
 
-def reverberate(speech: Samples, response: Samples) -> tuple[Samples, Samples]:
-    """Speech in the room, and the target: direct sound and early reflections alone, faded out over the last fifth."""
-    early = int(EARLY_SECONDS * SPEC.sample_rate)
-    fade = np.ones(early, np.float32)
-    fade[-early // 5 :] = np.linspace(1, 0, early // 5 + (early % 5 > 0), dtype=np.float32)
-    kept = response[:early] * fade[: len(response[:early])]
-    wet = oaconvolve(speech, response)[: len(speech)]
-    target = oaconvolve(speech, kept)[: len(speech)]
-    return np.asarray(wet, np.float32), np.asarray(target, np.float32)
+def reverberate(speech: Samples, response: Samples) -> Samples:
+    """The speech as it is heard in the room, of the same length."""
+    return np.asarray(oaconvolve(speech, response)[: len(speech)], np.float32)

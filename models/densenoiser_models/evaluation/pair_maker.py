@@ -12,7 +12,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from ..bands import SPEC
-from ..corpus.pool import audio_files, read_mono
+from ..corpus.recordings import audio_files, read_mono
 from ..errors import AudioFileError
 from ..signal.speech_activity import active_level
 from ..stft import Samples

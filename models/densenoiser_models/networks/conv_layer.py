@@ -11,11 +11,12 @@ class Layer(nn.Module):
     """A convolution along frequency, its normalisation, and ReLU.
 
     Training keeps channels outermost in memory, (channels, frames, positions): joining features is then a plain copy,
-    and everything but the products runs over long rows. A convolution is one product for all its taps; shifting the
-    results along the positions is another, with a matrix of zeros and ones. On a CPU twice as fast as Conv2d.
+    and everything but the products runs over long rows. A convolution is one product for all its taps, whose results
+    are shifted along the positions and added. On a CPU twice as fast as Conv2d.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, transposed: bool = False) -> None:
+        """``kernel`` and ``stride`` are 1 and 1, 3 and 1, or 4 and 2; transposed only the last."""
         super().__init__()
         kind = nn.ConvTranspose2d if transposed else nn.Conv2d
         padding = (kernel - stride + 1) // 2
@@ -29,27 +30,18 @@ class Layer(nn.Module):
         if self.kernel == 1:
             y = mix_channels(weight[..., 0], x)
         elif self.stride == 1:
-            taps = mix_channels(weight.permute(2, 0, 1).flatten(0, 1), x).chunk(self.kernel)
-            middle = self.kernel // 2
-            y = taps[middle]
-            for tap, part in enumerate(taps):
-                if tap != middle:
-                    y = y + torch.matmul(part, self._places(x.shape[2], tap))
+            before, now, after = mix_channels(weight.permute(2, 0, 1).flatten(0, 1), x).chunk(3)
+            y = now + F.pad(before, (1, -1)) + F.pad(after, (-1, 1))
         elif self.transposed:
-            taps = mix_channels(weight.permute(2, 1, 0).flatten(0, 1), x).chunk(self.kernel)
-            y = torch.matmul(taps[0], self._places(x.shape[2] * self.stride, 0).T)
-            for tap in range(1, self.kernel):
-                y = y + torch.matmul(taps[tap], self._places(x.shape[2] * self.stride, tap).T)
+            taps = mix_channels(weight.permute(2, 1, 0).flatten(0, 1), x).chunk(4)
+            even, odd = taps[1] + F.pad(taps[3], (1, -1)), taps[2] + F.pad(taps[0], (-1, 1))
+            y = torch.stack([even, odd], 3).flatten(2)
         else:
-            seen = [torch.matmul(x, self._places(x.shape[2], tap)) for tap in range(self.kernel)]
-            y = mix_channels(weight.permute(0, 2, 1).flatten(1), torch.cat(seen))
+            pairs = F.pad(x, (1, 1)).reshape(x.shape[0], x.shape[1], -1, 2)
+            early, late = pairs[:, :, :-1], pairs[:, :, 1:]
+            seen = torch.cat([early[..., 0], early[..., 1], late[..., 0], late[..., 1]])
+            y = mix_channels(weight.permute(0, 2, 1).flatten(1), seen)
         return F.relu(normalise(self.norm, y))
-
-    def _places(self, positions: int, tap: int) -> Tensor:
-        """Which position a tap sees of each result, (positions, results)."""
-        seen = torch.arange(positions // self.stride) * self.stride + tap - self.padding
-        matrix = (torch.arange(positions)[:, None] == seen).to(self.convolution.weight.dtype)
-        return matrix.to(self.convolution.weight.device)
 
 
 def mix_channels(weight: Tensor, x: Tensor) -> Tensor:

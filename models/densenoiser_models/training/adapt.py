@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import soundfile as sf
-import torch
 
 from ..bands import SPEC
-from ..corpus.mixer import Mixer, Recipe
-from ..corpus.pool import Pool, audio_files, build_pool, read_mono
-from ..errors import AudioFileError, ModelError
+from ..corpus.mixer import OTHERS, Mixer
+from ..corpus.noise_sources import SYNTHETIC_GROUP
+from ..corpus.pool import Pool, build_pool
+from ..corpus.recordings import audio_files, read_mono
+from ..errors import AudioFileError
 from ..stft import Samples
+from .checkpoint import read_checkpoint
 from .export import Export, export
-from .trainer import Fit, FitConfig, read_checkpoint
+from .recipe import recipe_from
+from .trainer import HELD_OUT_MIXTURE, Run, Trainer
 
 SHORTEST_NOISE_SECONDS = 20.0
 SPEECH_FILES = 240
@@ -25,6 +28,8 @@ HELD_OUT = 0.2
 """Share of the recording, and of the speech, that decides whether the result is better."""
 GENERAL_LOSS_ALLOWED = 1.02
 """The result may be this much worse on noise that is not the user's."""
+MADE_NOISE = 0.3
+"""Share of the mixtures with generated machine noise: other noise is not to be forgotten."""
 MIXTURES = 24
 
 
@@ -72,35 +77,26 @@ def adapt(
         train = _pool(work / "train", voices[held:], recording[:cut], 0.1)
         own = _pool(work / "own", voices[:held], recording[cut:], 0.0)
         general = _pool(work / "general", voices[:held], None, 0.05)
-        config = FitConfig(
-            network=state["config"]["network"], pool=str(train), validation=str(own), steps=10**6, cooldown=0,
-            warm_up=20, batch=4, passes=2, frames=200, rate=rate, validate_every=100, validation_batches=1,
-        )  # fmt: skip
-        before = _fit(config, state["average"], work / "before")
-        after = _fit(config, state["average"], work / "after")
-        after.run(report, seconds)
+        trained = recipe_from(state["recipe"])
+        mixture = replace(trained.mixture, voices={}, noises={SYNTHETIC_GROUP: MADE_NOISE, OTHERS: 1 - MADE_NOISE})
+        recipe = replace(trained, crops=8, frames=200, rate=rate, warm_up=20, mixture=mixture)
+        run = Run(train, own, steps=10**6, cooldown=0, validate_every=100, validation_batches=1)
+        before, after = Trainer(recipe, run, work / "before"), Trainer(recipe, run, work / "after")
+        for trainer in (before, after):
+            trainer.start_with(checkpoint)
+        after.train(report, seconds)
         own_before, own_after = _loss(before, own), _loss(after, own)
         general_before, general_after = _loss(before, general), _loss(after, general)
         better = own_after < own_before and general_after <= GENERAL_LOSS_ALLOWED * general_before
-        description = f"{state['config']['network']} adapted to {noise.name}"
+        description = f"{recipe.network} adapted to {noise.name}"
         installed = export(after.checkpoint, out, name, description, []) if better else None
     return Adaptation(own_before, own_after, general_before, general_after, installed)
 
 
-def _fit(config: FitConfig, weights: dict[str, torch.Tensor], out: Path) -> Fit:
-    fit = Fit(config, out)
-    try:
-        fit.net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ModelError(f"the checkpoint's weights do not fit {config.network}: {error}") from error
-    fit.average.load_state_dict(weights)
-    return fit
-
-
-def _loss(fit: Fit, pool: Path) -> float:
+def _loss(trainer: Trainer, pool: Path) -> float:
     """Mean loss over the same mixtures for every network."""
-    mixer = Mixer(Pool(pool), Recipe(), seed=1, batch=8, frames=300)
-    return fit.validate([mixer.draw(i) for i in range(MIXTURES // 8)])
+    mixer = Mixer(Pool(pool), HELD_OUT_MIXTURE, seed=1, batch=8, frames=300)
+    return trainer.validate([mixer.draw(i) for i in range(MIXTURES // 8)])
 
 
 def _pool(folder: Path, voices: Sequence[Path], noise: Samples | None, synthetic_hours: float) -> Path:

@@ -11,23 +11,28 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-from .trainer import Fit, FitConfig
+from ..networks.memory_kernels import use_fast_memory
+from .recipe import Recipe
+from .trainer import Run, Trainer
 
 
-def fit(config: FitConfig, out: Path, seconds: float) -> None:
-    """Train into ``out``, going on from its checkpoint if there is one; at most ``seconds``.
+def fit(recipe: Recipe, run: Run, out: Path, start: Path | None, seconds: float) -> None:
+    """Train into ``out`` for at most ``seconds``, going on from its checkpoint if there is one, else from ``start``.
 
     Under torchrun (RANK and WORLD_SIZE set) the processes share every step; only the first one reports and writes.
     """
     if "RANK" in os.environ and not dist.is_initialized():
-        dist.init_process_group("nccl" if config.device == "cuda" else "gloo")
-        if config.device == "cuda":
+        dist.init_process_group("nccl" if run.device == "cuda" else "gloo")
+        if run.device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    training = Fit(config, out)
+    memory = use_fast_memory(run.device, run.precision)
+    training = Trainer(recipe, run, out)
+    if not training.rank:
+        Console(stderr=True).print(memory, soft_wrap=True)
     if training.checkpoint.exists():
         training.load(training.checkpoint)
-    elif config.start:
-        training.start_with(Path(config.start))
+    elif start is not None:
+        training.start_with(start)
     board = SummaryWriter(out / "tensorboard") if not training.rank else None
     columns = (
         TextColumn("{task.description}"),
@@ -38,7 +43,7 @@ def fit(config: FitConfig, out: Path, seconds: float) -> None:
     )
     try:
         with Progress(*columns, console=Console(stderr=True), disable=bool(training.rank)) as progress:
-            task = progress.add_task("fit", total=config.steps, completed=training.step)
+            task = progress.add_task("fit", total=run.steps, completed=training.step)
 
             def report(row: dict[str, float]) -> None:
                 progress.update(task, completed=row["step"], description=f"loss {row['train']:.4f}")
@@ -54,12 +59,24 @@ def fit(config: FitConfig, out: Path, seconds: float) -> None:
                     )
                     draw_curves(training.history, out / "curves.png")
 
-            training.run(report, seconds)
+            training.train(report, seconds)
     finally:
         if board is not None:
             board.close()
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def choose_precision(device: str) -> tuple[str, str]:
+    """The precision that is fastest on this processor, and why.
+
+    A processor without matrix units for bf16 emulates it, fifty times more slowly than fp32.
+    """
+    if device == "cuda":
+        return "bf16", "a GPU multiplies bf16 fastest"
+    if "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split():
+        return "bf16", "the processor has matrix units for it (AMX)"
+    return "fp32", "the processor has no matrix units for bf16 (AMX)"
 
 
 def draw_curves(history: list[dict[str, float]], path: Path) -> None:

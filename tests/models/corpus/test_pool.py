@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ import torch
 
 from densenoiser_models.bands import BAND_BINS, LOW_BINS, SPEC
 from densenoiser_models.corpus.band_spectra import analyse, power
-from densenoiser_models.corpus.mixer import KNOCK_FRAMES, Mixer, Recipe
-from densenoiser_models.corpus.pool import POOL_LEVEL_DB, Pool, build_pool, gate_pauses, read_mono
+from densenoiser_models.corpus.mixer import KNOCK_FRAMES, OTHERS, Mixer, Mixture
+from densenoiser_models.corpus.pool import POOL_LEVEL_DB, Pool, build_pool
+from densenoiser_models.corpus.recordings import gate_pauses, read_mono
 from densenoiser_models.corpus.room_response import recorded_room, reverberate
 from densenoiser_models.corpus.voice_channel import through_codec, through_line
-from densenoiser_models.errors import AudioFileError
+from densenoiser_models.errors import AudioFileError, ModelError
 from densenoiser_models.signal.speech_activity import active_level
 from densenoiser_models.stft import Analysis
 from densenoiser_models.training.cli import main
@@ -47,7 +49,7 @@ def test_whole_signals_and_streams_have_the_same_spectra() -> None:
 
 def test_a_pool_holds_every_usable_recording(pool_folder: Path) -> None:
     pool = Pool(pool_folder)
-    assert len(pool.speech.lengths) == len(pool.room_speech.lengths) == len(pool.room_target.lengths) == 4
+    assert len(pool.speech.lengths) == len(pool.room_speech.lengths) == 4
     assert len(pool.noise.lengths) == 3  # two recordings and 14 s of machine noise
     assert "silent" in (pool_folder / "left_out.csv").read_text(encoding="utf-8")
 
@@ -100,8 +102,13 @@ def test_hissing_pauses_are_turned_down_and_speech_is_not() -> None:
     assert active_level(gated) == pytest.approx(active_level(hissing), rel=0.01)
 
 
+PLAIN = Mixture(
+    noise_only=0, clean_only=0, room=0, babble=0, equaliser=0, low_pass=0, knock=0, gated=0, reversed=0, shifted=0
+)
+
+
 def test_a_number_decides_a_batch(pool_folder: Path) -> None:
-    mixers = [Mixer(Pool(pool_folder), Recipe(), seed=2, batch=3, frames=80) for _ in range(2)]
+    mixers = [Mixer(Pool(pool_folder), Mixture(), seed=2, batch=3, frames=80) for _ in range(2)]
     mixers[1].draw(0)
     one, two, other = mixers[0].draw(7), mixers[1].draw(7), mixers[0].draw(8)
     for name in one.__dataclass_fields__:
@@ -109,8 +116,8 @@ def test_a_number_decides_a_batch(pool_folder: Path) -> None:
     assert not torch.equal(one.noisy_low, other.noisy_low)
 
 
-def test_mixtures_are_what_the_recipe_says(pool_folder: Path) -> None:
-    plain = Recipe((5, 5), noise_only=0, clean_only=0, room=0, babble=0, equaliser=0, low_pass=0, knock=0)
+def test_mixtures_are_what_the_plan_says(pool_folder: Path) -> None:
+    plain = replace(PLAIN, snr_db=(5, 5))
     silence = Mixer(Pool(pool_folder), replace(plain, noise_only=1.0), 0, 4, 80).draw(0)
     assert silence.clean_low.abs().max() == 0
     assert silence.noisy_low.square().mean((1, 2, 3)).min() > 0
@@ -127,8 +134,7 @@ def test_mixtures_are_what_the_recipe_says(pool_folder: Path) -> None:
 
 
 def test_a_knock_comes_with_the_onset_of_a_word(pool_folder: Path) -> None:
-    recipe = Recipe((200, 200), noise_only=0, clean_only=0, room=0, babble=0, equaliser=0, low_pass=0, knock=1.0)
-    batch = Mixer(Pool(pool_folder), recipe, 0, 8, 150).draw(0)
+    batch = Mixer(Pool(pool_folder), replace(PLAIN, snr_db=(200, 200), knock=1.0), 0, 8, 150).draw(0)
     knock = (batch.noisy_low - batch.clean_low).square().sum((2, 3))
     speech = batch.clean_low.square().sum((2, 3))
     heard = [i for i in range(8) if knock[i].max() > 1e-3 * speech[i].max()]
@@ -140,10 +146,64 @@ def test_a_knock_comes_with_the_onset_of_a_word(pool_folder: Path) -> None:
         assert around.max() > 0.1 * speech[i].mean()
 
 
+def noise_of(pool_folder: Path, **changes: Any) -> torch.Tensor:
+    """Low bins of one noise alone, (frames, 256, 2), with something done to it."""
+    plan = replace(PLAIN, noise_only=1.0, **changes)
+    return Mixer(Pool(pool_folder), plan, 3, 1, 150).draw(0).noisy_low[0]
+
+
+def test_a_gated_noise_goes_on_and_off(pool_folder: Path) -> None:
+    plain, gated = (noise_of(pool_folder, gated=odds).square().sum((1, 2)) for odds in (0.0, 1.0))
+    assert (plain > 0).all()
+    silent = gated < 1e-9 * gated.max()
+    assert 0 < int(silent.sum()) < len(gated)
+
+
+def test_a_shifted_noise_is_moved_along_frequency(pool_folder: Path) -> None:
+    plain, shifted = (noise_of(pool_folder, shifted=odds).square().sum((0, 2)) for odds in (0.0, 1.0))
+    (empty,) = torch.nonzero(shifted == 0, as_tuple=True)
+    assert 4 <= len(empty) <= 32
+    bins = len(empty) if empty[0] == 0 else -len(empty)
+    moved = torch.roll(plain, bins)[shifted > 0]
+    assert torch.corrcoef(torch.stack([moved.log(), shifted[shifted > 0].log()]))[0, 1] > 0.99
+
+
+def test_a_reversed_noise_runs_backwards(pool_folder: Path) -> None:
+    plain, backwards = (noise_of(pool_folder, reversed=odds).square().sum((1, 2)) for odds in (0.0, 1.0))
+    torch.testing.assert_close(backwards / backwards.sum(), plain.flip(0) / plain.sum())
+
+
+def test_odds_go_by_the_names_of_groups(pool_folder: Path) -> None:
+    def drawn(**noises: float) -> torch.Tensor:
+        plan = replace(PLAIN, noise_only=1.0, noises=noises)
+        return Mixer(Pool(pool_folder), plan, 3, 6, 60).draw(0).noisy_low
+
+    assert torch.equal(drawn(machine_noise=1.0), drawn(machine_noise=0.2))  # no other has any
+    assert not torch.equal(drawn(machine_noise=1.0), drawn(DEMAND=1.0))
+    assert torch.equal(drawn(DEMAND=1.0), drawn(**{"noise/DEMAND": 1.0}))
+    assert not torch.equal(drawn(DEMAND=1.0), drawn(**{OTHERS: 1.0}))
+    with pytest.raises(ModelError, match="noise/DEMAND"):
+        drawn(rain=1.0)
+
+
+def test_a_manifest_names_the_kinds_of_noises(pool_folder: Path, tmp_path: Path) -> None:
+    speech, noise = make_trees(tmp_path)
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("path,noise_class\nnoise/DEMAND/DKITCHEN/ch01.wav,household\nspeech/a.flac,\n")
+    list(
+        build_pool(tmp_path / "pool", [speech], [noise], 0.004, seed=5, workers=1, manifest=manifest, made_hours=0.004)
+    )
+    expected = {"household", "noise/ESC-50", "machine_noise", "procedural"}
+    assert set(Pool(tmp_path / "pool").noise.groups) == expected
+    manifest.write_text("file,kind\n1,2\n")
+    with pytest.raises(AudioFileError, match=r"manifest\.csv"):
+        list(build_pool(tmp_path / "pool", [speech], [noise], 0.0, seed=5, workers=1, manifest=manifest))
+
+
 def test_recorded_rooms_are_heard(tmp_path: Path) -> None:
     speech, noise = make_trees(tmp_path)
     echo = np.zeros(24_000, np.float32)
-    echo[[1000, 1000 + 9600]] = 1.0, 0.5  # an echo after 200 ms, which no target keeps
+    echo[[1000, 1000 + 9600]] = 1.0, 0.5  # an echo after 200 ms
     write(tmp_path / "rooms/echo.wav", echo, 48_000)
     rooms = [tmp_path / "rooms"]
     sources = ["--speech", str(speech), "--noise", str(noise), "--rooms", *map(str, rooms)]
@@ -152,9 +212,12 @@ def test_recorded_rooms_are_heard(tmp_path: Path) -> None:
     index = json.loads((tmp_path / "pool/pool.json").read_text(encoding="utf-8"))
     assert len(index["files"]["room_speech"]) == 4
     response = recorded_room(tmp_path / "rooms/echo.wav")
-    wet, target = reverberate(hiss(0, 1.0, 48_000), response)
-    echo_power = np.mean((wet - target)[9600:] ** 2) / np.mean(target**2)
-    assert echo_power == pytest.approx(0.25, rel=0.1)
+    dry = np.zeros(48_000, np.float32)
+    dry[4800] = 1.0
+    wet = reverberate(dry, response)
+    assert len(wet) == len(dry)
+    peaks = np.flatnonzero(np.abs(wet) > 0.4)
+    assert peaks[-1] - peaks[0] == pytest.approx(9600, abs=4)
     list(build_pool(tmp_path / "simulated", [speech], [noise], 0.0, seed=5, workers=1))
     simulated = Pool(tmp_path / "simulated").room_speech
     assert not np.array_equal(Pool(tmp_path / "pool").room_speech.low, simulated.low)

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.networks.conv_tasnet import ConvTasNet, CumulativeNorm
-from densenoiser_models.training.export import export, offline_mask
-from densenoiser_models.training.trainer import Fit, FitConfig
+from densenoiser_models.training.export import export
+from densenoiser_models.training.onnx_graph import offline_mask
+from densenoiser_models.training.recipe import Recipe
+from densenoiser_models.training.trainer import Run, Trainer
 
 from ...support.exported_model import runs_in_the_engine
 from ...support.tiny_batch import tiny_batch
@@ -107,14 +109,14 @@ def test_frame_by_frame_equals_the_whole(net: ConvTasNet) -> None:
 
 
 def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
-    fit = Fit(FitConfig(network="conv_tasnet", passes=1), tmp_path)
+    trainer = Trainer(Recipe("conv_tasnet", rate=2e-3), Run(tmp_path, tmp_path, passes=1), tmp_path)
     batch = tiny_batch(2, 20)
     # Muon orthogonalises in bf16: nine seconds a step for matrices this large where the processor has no units for it.
-    optimizer = torch.optim.AdamW(fit.net.parameters(), 2e-3)
+    optimizer = torch.optim.AdamW(trainer.net.parameters(), 2e-3)
     losses = []
     for _ in range(30):
         optimizer.zero_grad()
-        loss = fit.loss(fit.net, batch)
+        loss = trainer.loss(trainer.net, batch)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -122,9 +124,9 @@ def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
 
 
 def test_it_exports_and_runs_in_the_engine(tmp_path: Path) -> None:
-    fit = Fit(FitConfig(network="conv_tasnet"), tmp_path)
-    fit.save()
-    done = export(fit.checkpoint, tmp_path, "tasnet", "", [])
+    trainer = Trainer(Recipe("conv_tasnet"), Run(tmp_path, tmp_path), tmp_path)
+    trainer.save()
+    done = export(trainer.checkpoint, tmp_path, "tasnet", "", [])
     # Every weight of a product once a frame; norms, slopes and taps are not products.
     assert done.million_macs_per_second == pytest.approx(183.9, rel=0.01)
     runs_in_the_engine(done.path)

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.networks.densenet_seed import DenseNetSeed
-from densenoiser_models.training.export import export, offline_mask
-from densenoiser_models.training.trainer import Fit, FitConfig
+from densenoiser_models.training.export import export
+from densenoiser_models.training.onnx_graph import offline_mask
+from densenoiser_models.training.recipe import Recipe
+from densenoiser_models.training.trainer import Run, Trainer
 
 from ...support.exported_model import runs_in_the_engine
 from ...support.tiny_batch import tiny_batch
@@ -80,17 +82,19 @@ def test_frame_by_frame_equals_the_whole(net: DenseNetSeed) -> None:
 
 
 def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
-    fit = Fit(FitConfig(network="densenet_seed", passes=1, warm_up=0, cooldown=0, steps=60), tmp_path)
+    trainer = Trainer(
+        Recipe("densenet_seed", rate=2e-3, warm_up=0), Run(tmp_path, tmp_path, cooldown=0, passes=1), tmp_path
+    )
     batch = tiny_batch(1, 20)
     batch = replace(batch, judged=torch.zeros_like(batch.judged))  # it cannot help what is above 8 kHz
-    losses = [fit.train_step(lambda _: batch) for _ in range(60)]
+    losses = [trainer.train_step(lambda _: batch) for _ in range(60)]
     assert losses[-1] < 0.3 * losses[0]
 
 
 def test_it_exports_and_runs_in_the_engine(tmp_path: Path) -> None:
-    fit = Fit(FitConfig(network="densenet_seed"), tmp_path)
-    fit.save()
-    done = export(fit.checkpoint, tmp_path, "seed", "", [])
+    trainer = Trainer(Recipe("densenet_seed"), Run(tmp_path, tmp_path), tmp_path)
+    trainer.save()
+    done = export(trainer.checkpoint, tmp_path, "seed", "", [])
     # Convolutions along 256 and 128 bins, and the GRU's 3 x 32 units at 128 positions: 12.2 million a frame.
     assert done.million_macs_per_second == pytest.approx(1220, rel=0.01)
     runs_in_the_engine(done.path)

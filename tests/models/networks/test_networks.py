@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from densenoiser_models.errors import ModelError
 from densenoiser_models.networks import NETWORKS, build_network
 from densenoiser_models.networks.conv_layer import Layer
-from densenoiser_models.training.export import offline_mask
+from densenoiser_models.training.onnx_graph import offline_mask
 
 FRAMES = 60
 

@@ -13,7 +13,8 @@ from densenoiser_models.model_file import load_model
 from densenoiser_models.training import adapt as adapt_module
 from densenoiser_models.training.adapt import adapt
 from densenoiser_models.training.cli import main
-from densenoiser_models.training.trainer import Fit, FitConfig
+from densenoiser_models.training.recipe import Recipe
+from densenoiser_models.training.trainer import Run, Trainer
 
 from ...support.recordings import hiss, voice, write
 
@@ -27,8 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rumble = lfilter([0.05], [1, -0.95], hiss(7, 25.0, 48_000)).astype(np.float32)
     write(root / "rumble.wav", rumble, 48_000)
     torch.manual_seed(0)
-    fit = Fit(FitConfig(), root / "run")
-    fit.save()
+    Trainer(Recipe("densenet-tiny"), Run(root, root), root / "run").save()
     return root
 
 
@@ -40,7 +40,7 @@ def few_mixtures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_better_model_is_installed(place: Path, tmp_path: Path) -> None:
     done = adapt(
-        place / "run/last.pt", place / "rumble.wav", [place / "speech"], tmp_path, "mine", 20.0, lambda _: None, rate=2e-3
+        place / "run/last.pt", place / "rumble.wav", [place / "speech"], tmp_path, "mine", 8.0, lambda _: None, rate=2e-3
     )  # fmt: skip
     assert done.own_after < done.own_before
     assert done.installed is not None

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import soxr
 import torch
 from torch import Tensor
 
 from densenoiser_models.corpus.band_spectra import analyse
 from densenoiser_models.corpus.mixer import Batch
-from densenoiser_models.training import loss
-from densenoiser_models.training.loss import heard, spectral_loss
+from densenoiser_models.training.loss import LossWeights, heard, spectral_loss
 
 from ...support.recordings import hiss, voice
 
@@ -53,9 +51,11 @@ def test_what_is_heard_is_the_signal_up_to_8_khz() -> None:
 def test_the_clean_signal_is_the_best_and_noise_and_silence_are_worse() -> None:
     mixture = batch()
     clean = without_noise(mixture)
-    best = spectral_loss(clean, *constant(1.0))
-    assert best < spectral_loss(mixture, *constant(1.0))
-    assert best < spectral_loss(clean, *constant(0.5)) < spectral_loss(clean, *constant(0.0))
+    best = spectral_loss(clean, *constant(1.0), LossWeights())
+    assert best < spectral_loss(mixture, *constant(1.0), LossWeights())
+    assert (
+        best < spectral_loss(clean, *constant(0.5), LossWeights()) < spectral_loss(clean, *constant(0.0), LossWeights())
+    )
 
 
 def test_errors_that_the_overlap_takes_away_cost_less_than_lasting_ones() -> None:
@@ -63,21 +63,27 @@ def test_errors_that_the_overlap_takes_away_cost_less_than_lasting_ones() -> Non
     lasting, gains = constant(1.2)
     passing = lasting.clone()
     passing[:, 1::2, :, 0] = 0.8
-    assert spectral_loss(mixture, passing, gains) < spectral_loss(mixture, lasting, gains)
+    assert spectral_loss(mixture, passing, gains, LossWeights()) < spectral_loss(mixture, lasting, gains, LossWeights())
 
 
-def test_a_gain_that_trembles_pays_for_it_and_one_that_changes_once_hardly(monkeypatch: pytest.MonkeyPatch) -> None:
-    low, high = (torch.from_numpy(part)[None] for part in analyse(hiss(0, 2.0, 48_000)))
-    hissing = Batch(low, high, low, high, torch.ones(1), torch.ones(1, FRAMES, 16))
-    once, gains = constant(0.7)
-    once[:, FRAMES // 2 :, :, 0] = 1.3
-    trembling, _ = constant(0.7)
-    for start in range(0, FRAMES, 8):  # four frames of each gain, so that the overlap does not take it away
-        trembling[:, start : start + 4, :, 0] = 1.3
-    costs = [spectral_loss(hissing, mask, gains) for mask in (trembling, once)]
-    monkeypatch.setattr(loss, "UNSTEADY", 0.0)
-    extra = [cost - spectral_loss(hissing, mask, gains) for cost, mask in zip(costs, (trembling, once), strict=True)]
-    assert extra[0] > 5 * extra[1] > 0
+def test_each_part_counts_as_its_weight_says() -> None:
+    mixture, (mask, gains) = batch(), constant(0.7)
+    none = LossWeights(0.0, 0.0, 0.0, 0.0, 0.0)
+    parts = {name: replace(none, **{name: 1.0}) for name in ("magnitude", "complex", "waveform", "high")}
+    costs = {name: spectral_loss(mixture, mask, gains, weights) for name, weights in parts.items()}
+    assert all(cost > 0 for cost in costs.values())
+    weights = LossWeights(0.1, 0.2, 0.3, 0.4, 0.0)
+    expected = 0.1 * costs["magnitude"] + 0.2 * costs["complex"] + 0.3 * costs["waveform"] + 0.4 * costs["high"]
+    torch.testing.assert_close(spectral_loss(mixture, mask, gains, weights), expected)
+
+
+def test_what_is_lost_above_8_khz_counts_more_than_what_is_left() -> None:
+    clean, (mask, _) = without_noise(batch()), constant(1.0)
+    fair = LossWeights(lost_high=0.0)
+    for gain, grows in (0.5, True), (2.0, False):
+        gains = torch.full((1, FRAMES, 16), gain)
+        more = spectral_loss(clean, mask, gains, LossWeights()) - spectral_loss(clean, mask, gains, fair)
+        assert (more > 1e-4) == grows
 
 
 def test_its_slope_is_finite_in_silence() -> None:
@@ -85,7 +91,7 @@ def test_its_slope_is_finite_in_silence() -> None:
     low, high = torch.zeros_like(mixture.noisy_low), torch.zeros_like(mixture.noisy_high)
     silence = Batch(low, high, low, high, mixture.level, mixture.judged)
     mask, gains = (part.requires_grad_() for part in constant(1.0))
-    spectral_loss(silence, mask, gains).backward()
+    spectral_loss(silence, mask, gains, LossWeights()).backward()
     for part in (mask, gains):
         assert part.grad is not None
         assert torch.isfinite(part.grad).all()
