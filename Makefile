@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(shell command -v /usr/bin/python3 || command -v python3)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint packaging/constraints.txt
 
-.PHONY: run test check lint format install uninstall bench train generated clean help
+.PHONY: run test check lint format install uninstall bench gpu-check train generated clean help
 
 run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
@@ -35,6 +35,9 @@ bench: $(VENV)/test  ## cost of a frame, and of the daemon as a whole, on this m
 	$(VENV)/bin/densenoiser bench
 	$(VENV)/bin/python -m tests.tools.soak --minutes 1
 
+gpu-check: $(VENV)/test  ## the CUDA provider: same output as the CPU, time of a hop, fallback
+	$(VENV)/bin/python -m tests.tools.gpu_check
+
 train: $(VENV)/test  ## train a network on your own recordings; says what it needs
 	@packaging/train.sh $(VENV)/bin "$(DATA)" "$(RECIPE)" "$(OUT)" "$(STEPS)"
 
@@ -46,7 +49,7 @@ clean:  ## remove the virtual environment and what was built
 	rm -rf $(VENV) dist build demo-output
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
 
 $(VENV)/bin/python:
 	@packaging/system-packages.sh run

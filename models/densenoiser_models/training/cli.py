@@ -123,6 +123,9 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
                      help="auto: bf16 where the processor has units for it")  # fmt: skip
     fit.add_argument("--compile", action="store_true",
                      help="let torch compile the steps first: some minutes, then 1.4 times as fast on a CPU")  # fmt: skip
+    fit.add_argument(
+        "--profile", action="store_true", help="take a few steps, print what they spend their time on, and end"
+    )
     fit.set_defaults(run=_fit)
 
 
@@ -170,7 +173,7 @@ def _mix(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from .progress import choose_precision, fit  # noqa: PLC0415  (torch takes a second to load)
+    from .progress import choose_precision, fit, profile  # noqa: PLC0415  (torch takes a second to load)
     from .recipe import find_recipe  # noqa: PLC0415
     from .trainer import Run  # noqa: PLC0415
 
@@ -186,6 +189,9 @@ def _fit(options: argparse.Namespace) -> int:
         options.pool, options.validation, options.steps, options.cooldown, options.passes, options.validate_every,
         options.validation_batches, options.seed, options.workers, options.device, precision, options.compile,
     )  # fmt: skip
+    if options.profile:
+        profile(recipe, run, options.out)
+        return 0
     fit(recipe, run, options.out, options.start, options.minutes * 60)
     return 0
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from torch.profiler import ProfilerActivity
+from torch.profiler import profile as torch_profile
 from torch.utils.tensorboard import SummaryWriter
 
 from ..networks.memory_kernels import use_fast_memory
@@ -65,6 +69,29 @@ def fit(recipe: Recipe, run: Run, out: Path, start: Path | None, seconds: float)
             board.close()
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def profile(recipe: Recipe, run: Run, out: Path, steps: int = 4) -> None:
+    """Take a few steps, and print how much of the time each kind of operation took; nothing is stored."""
+    console = Console()
+    console.print(use_fast_memory(run.device, run.precision), soft_wrap=True)
+    training = Trainer(recipe, run, out)
+    draw = training.batches()
+    training.train_step(draw)  # compiles
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (run.device == "cuda")
+    begun = time.monotonic()
+    with torch_profile(activities=activities) as profiler:
+        for _ in range(steps):
+            training.train_step(draw)
+    seconds = (time.monotonic() - begun) / steps
+    spent = {e.key: e.self_device_time_total or e.self_cpu_time_total for e in profiler.key_averages()}
+    total = sum(spent.values())
+    table = Table("operation", "share")
+    for key, part in sorted(spent.items(), key=lambda item: -item[1])[:15]:
+        table.add_row(key[:60], f"{part / total:.1%}")
+    console.print(table)
+    times = recipe.step_hours * 3600 / seconds
+    console.print(f"{seconds:.2f} s a step of {recipe.step_hours * 3600:.0f} s of audio: {times:.1f} times real time")
 
 
 def choose_precision(device: str) -> tuple[str, str]:

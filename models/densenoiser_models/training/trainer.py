@@ -86,7 +86,7 @@ class Trainer:
 
         ``report`` gets each new row of the history.
         """
-        draw = self._draw()
+        draw = self.batches()
         held_out = self._held_out()
         stop = _StopSignal()
         begun, seconds_before = time.monotonic(), self.seconds
@@ -252,7 +252,8 @@ class Trainer:
             else:
                 mean.copy_(now)
 
-    def _draw(self) -> Draw:
+    def batches(self) -> Draw:
+        """The batches of this run, from the step it is at on."""
         draw = pool_batches(self.plan.pool, self.recipe, self.plan.seed, self.plan.passes, self.plan.device)
         if not self.plan.workers or is_sample_pool(self.plan.pool):
             return draw

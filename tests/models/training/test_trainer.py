@@ -214,6 +214,18 @@ def test_fit_writes_curves_and_a_checkpoint_with_its_recipe(
     assert state["history"][-1]["validation"] > 0
 
 
+def test_a_profile_names_what_takes_the_time_and_stores_nothing(
+    pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('network = "densenet-tiny"\ncrops = 2\nframes = 20\n')
+    out = tmp_path / "run"
+    options = ["--recipe", str(recipe), "--out", str(out), "--pool", str(pool), "--validation", str(pool)]
+    assert main(["fit", *options, "--profile"]) == 0
+    assert "times real time" in capsys.readouterr().out
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_a_damaged_checkpoint_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "last.pt").write_bytes(content)
