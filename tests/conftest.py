@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests.support.daemons import Daemons, StartDaemon
 from tests.support.fake_backend import FakeBackend
 from tests.support.fake_panel import Panel
@@ -44,8 +44,14 @@ from densenoiser_daemon.status import State
 from densenoiser_models.denoiser import Denoiser
 from densenoiser_models.model_file import ModelFile, load_model
 
-settings.register_profile("repeatable", derandomize=True)
+# No example races the clock: a busy machine may take any time for it.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # fmt: skip
 settings.load_profile("repeatable")
+
+# A job in a shell's background is started with interrupts ignored, and so would be every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SERVER_FIXTURES = {"server", "daemons", "stage_on"}
 _DESKTOP_FIXTURES = {"x_display", "panel", "start_tray"}

@@ -65,8 +65,6 @@ MODEL_ROOMS: Mapping[str, set[str]] = {
 
 LONGEST_FILE = 300
 LONG_FILES = {
-    "models/densenoiser_models/networks/densenet.py",  # training and streaming side by side
-    "models/densenoiser_models/training/trainer.py",
     "daemon/densenoiser_daemon/audio/pulse/streams.py",  # the binding, whole
 }
 
