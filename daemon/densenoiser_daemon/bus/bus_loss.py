@@ -14,7 +14,7 @@ def keep_out_of_the_log() -> None:
     """Keep these errors out of dbus-fast's log and the running loop's. The connection's owner says once that it is lost."""
     asyncio.get_running_loop().set_exception_handler(_report)
     for name in ("message_bus", "aio.message_bus", "aio.message_reader", "send_reply"):
-        logging.getLogger(f"dbus_fast.{name}").addFilter(_is_news)
+        logging.getLogger(f"dbus_fast.{name}").addFilter(_is_not_bus_loss)
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -22,5 +22,5 @@ def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_not_bus_loss(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], LOST))

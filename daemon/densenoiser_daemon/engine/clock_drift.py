@@ -1,4 +1,4 @@
-"""Holds the delay between two clocks: the microphone's fills the playback queue, the virtual sink's empties it."""
+"""Keeps the delay steady although the microphone and the virtual sink run on different clocks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ The same time without an underrun at the lowest target halves it again. So a que
 every few seconds. On PipeWire any block that is 2 ms late makes an underrun there.
 """
 LOST_SECONDS = 0.003
-"""Captured audio that falls this much further behind the clock than it ever was a moment before is lost, not late."""
+"""Captured audio counts as lost, not late, once it lags the clock by this much more than it did a moment before, s."""
 _RECENT_SECONDS = 0.3
 _REMEMBERED_BLOCKS = 150
 _TOLERATED_EXCESS, _TOLERATED_LACK = 0.002, 0.0005
@@ -55,7 +55,7 @@ class DriftController:
         self._corrected = 0.0
         self._frames = 0
         self._calm_since = 0
-        self._calm = self._wait = CALM_SECONDS
+        self._calm_after_underrun = self._calm_needed = CALM_SECONDS
         """Calm time required after an underrun, and the one in force now, s."""
         self._correcting = self._dropping = False
         self._captured = 0
@@ -66,7 +66,7 @@ class DriftController:
     def aim_at(self, target: float) -> None:
         """Take another ``target`` (s), for another audio system. Forgets what the last system taught."""
         self.target = self._base = target
-        self._calm = self._wait = CALM_SECONDS
+        self._calm_after_underrun = self._calm_needed = CALM_SECONDS
 
     def note_capture(self, moment: float, samples: int) -> None:
         """``samples`` were captured at ``moment`` (monotonic clock, s), however many at once."""
@@ -81,14 +81,14 @@ class DriftController:
         """
         if self._frames > SETTLING_SECONDS * self._frames_per_second and not self._microphone_lost():
             self.target = min(self.target + 0.002, self._ceiling / 2)
-            self._calm = self._wait = min(2 * self._calm, LONGEST_CALM_SECONDS)
+            self._calm_after_underrun = self._calm_needed = min(2 * self._calm_after_underrun, LONGEST_CALM_SECONDS)
         self._calm_since = self._frames
         self._dropping = False  # else a queue that waits to fill again never does
-        self._begin_again()
+        self._clear_measurements()
 
     def reset(self) -> None:
         """A new stream: forget what was measured, keep the target."""
-        self._begin_again()
+        self._clear_measurements()
         self._frames = self._calm_since = 0
         self._corrected = 0.0
         self._dropping = False
@@ -98,8 +98,8 @@ class DriftController:
     def correction(self, latency: float, rms: float) -> int:
         """Samples that this frame should lose (positive) or gain (negative), given the playback latency just before it, s."""
         self._frames += 1
-        if self._frames - self._calm_since >= self._wait * self._frames_per_second:
-            self._be_calmer()
+        if self._frames - self._calm_since >= self._calm_needed * self._frames_per_second:
+            self._lower_target()
         if self._frames < SETTLING_SECONDS * self._frames_per_second:
             return 0
         # A correction shows in every later measurement. Without it, earlier and later ones can be compared.
@@ -121,16 +121,18 @@ class DriftController:
         self._corrected += lost / self._rate
         return lost
 
-    def _be_calmer(self) -> None:
-        """There was no underrun for as long as it had to be."""
+    def _lower_target(self) -> None:
+        """Lower the target after the required calm time."""
         self._calm_since = self._frames
         if self.target > self._base:
             self.target = max(self._base, self.target - 0.001)
-            self._wait = max(CALM_SECONDS, self._wait / 2)  # where it holds, a delay learnt under load is soon given up
+            self._calm_needed = max(
+                CALM_SECONDS, self._calm_needed / 2
+            )  # where it holds, a delay learnt under load is soon given up
         else:
-            self._calm = max(CALM_SECONDS, self._calm / 2)
+            self._calm_after_underrun = max(CALM_SECONDS, self._calm_after_underrun / 2)
         if self.target == self._base:
-            self._wait = LONGEST_CALM_SECONDS
+            self._calm_needed = LONGEST_CALM_SECONDS
 
     def frames_to_drop(self, latency: float, waiting: int) -> int:
         """How many of the ``waiting`` captured frames to throw away, oldest first.
@@ -143,7 +145,7 @@ class DriftController:
             return 0
         keep = min(waiting, int(max(0.0, self.target + hop_seconds - latency) / hop_seconds))
         self._dropping = keep == 0
-        self._begin_again()
+        self._clear_measurements()
         return waiting - keep
 
     def _microphone_lost(self) -> bool:
@@ -154,7 +156,7 @@ class DriftController:
         before = [earlier for then, earlier in self._ahead if then < moment - _RECENT_SECONDS]
         return bool(before) and min(before) - ahead > LOST_SECONDS
 
-    def _begin_again(self) -> None:
+    def _clear_measurements(self) -> None:
         self._low_water.clear()
         self._in_block = 0
         self._correcting = False

@@ -46,7 +46,7 @@ class FrameFilter:
         self._ladder = FallbackLadder(Rung(denoiser, model, provider))
         self._rung = self._ladder.rung
         self._denoiser = denoiser
-        self._wishes: deque[tuple[Rung | None, Rung | None]] = deque()
+        self._requests: deque[tuple[Rung | None, Rung | None]] = deque()
         self._incoming: Rung | None = None
         self._swap_frames = 0
         self._fault_since = 0.0
@@ -89,12 +89,12 @@ class FrameFilter:
         self._check(chosen)
         if lighter is not None:
             self._check(lighter)
-        self._wishes.append((chosen, lighter))
+        self._requests.append((chosen, lighter))
 
     def use_lighter(self, lighter: Rung) -> None:
         """Step down to ``lighter`` while the machine is too slow for the denoiser in use. Thread and error as ``use``."""
         self._check(lighter)
-        self._wishes.append((None, lighter))
+        self._requests.append((None, lighter))
 
     def process(self, frame: Samples, strength_db: float, muted: bool) -> tuple[Samples, float]:
         """Filter one frame, shape (hop,), float32; NaN and infinity in it are mended in place.
@@ -112,7 +112,7 @@ class FrameFilter:
         if strength_db != self._denoiser.strength_db:
             self._denoiser.strength_db = strength_db
         np.copyto(self._output, self._denoiser.process(frame))
-        if self._wishes or self._rung is not self._ladder.rung:
+        if self._requests or self._rung is not self._ladder.rung:
             self._swap(frame)
         if self._denoiser.fault is not None or self.fault is not None:
             self._watch_fault()
@@ -135,7 +135,7 @@ class FrameFilter:
 
     def settle(self) -> None:
         """While nobody listens: change over to the incoming denoiser at once."""
-        self._grant_wishes()
+        self._take_requests()
         if self._rung is not self._ladder.rung:
             self._adopt(self._ladder.rung)
 
@@ -147,7 +147,7 @@ class FrameFilter:
 
     def _swap(self, frame: Samples) -> None:
         """Run the incoming denoiser beside the old one until its past is filled, then cross-fade within one frame."""
-        self._grant_wishes()
+        self._take_requests()
         rung = self._ladder.rung
         if rung is self._rung:
             return
@@ -167,9 +167,9 @@ class FrameFilter:
         self._rung, self._denoiser = rung, rung.denoiser
         self.fault = None
 
-    def _grant_wishes(self) -> None:
-        while self._wishes:
-            chosen, lighter = self._wishes.popleft()
+    def _take_requests(self) -> None:
+        while self._requests:
+            chosen, lighter = self._requests.popleft()
             if chosen is not None:
                 self._ladder = FallbackLadder(chosen, lighter)
             elif lighter is not None:

@@ -40,7 +40,7 @@ def key_lines(text: str) -> dict[Key, int]:
             for inner in value if isinstance(value, dict) else ():
                 lines.setdefault((name, inner), line)
         if statement.lstrip().startswith("["):
-            header = _way(found)
+            header = _header_keys(found)
     return lines
 
 
@@ -59,7 +59,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
             start, begins = token.end(), line
 
 
-def _way(table: Any) -> Key:
+def _header_keys(table: Any) -> Key:
     """The names that a header alone gives rise to."""
     way: Key = ()
     while isinstance(table, dict) and table:

@@ -40,10 +40,10 @@ class StrayListeners:
         """``is_new``: the virtual microphone was away. Streams that name it as their target belong to it."""
         self._is_new = is_new
         self._listeners: set[int] = set()
-        self._by_name: set[int] = set()
+        self._listeners_before_wish: set[int] = set()
         self._places: set[tuple[str, int]] | None = None
         self._default = ""
-        self._is_wished = self._is_wish = False
+        self._is_wished = self._is_wish_in_force = False
         self._changed_at = -math.inf
         self._until = 0.0
 
@@ -67,15 +67,17 @@ class StrayListeners:
             if default == SOURCE_NAME and self._default != SOURCE_NAME:
                 # Right after a change of the sources it was the server that elected ours, not the user.
                 self._is_wished = bool(places) and now - self._changed_at > _WATCH_SECONDS
-                self._by_name = self._listeners
-            self._is_wish = self._is_wished and SOURCE_NAME in (default, self._default)
+                self._listeners_before_wish = self._listeners
+            self._is_wish_in_force = self._is_wished and SOURCE_NAME in (default, self._default)
             self._until = now + _WATCH_SECONDS
             self._places, self._default = places, default
         if self._is_new:
             self._is_new = False
             self._listeners = {o.index for o in outputs if o.proplist.get("target.object") == SOURCE_NAME}
         physical = {m.index for m in microphones}
-        ours = set() if now >= self._until else self._by_name if self._is_wish else self._listeners
+        ours = (
+            set() if now >= self._until else self._listeners_before_wish if self._is_wish_in_force else self._listeners
+        )
         for output in outputs:
             if output.index in ours and output.source in physical:
                 try:
@@ -86,4 +88,4 @@ class StrayListeners:
                     log.warning("cannot move %r back to the virtual microphone: %s", output.name, error)
         here = {o.index for o in outputs}
         self._listeners = (self._listeners & ours & here) | {o.index for o in outputs if o.source == own}
-        self._by_name = self._by_name & self._listeners
+        self._listeners_before_wish = self._listeners_before_wish & self._listeners
