@@ -28,7 +28,7 @@ class InstanceLock:
         """AlreadyRunningError if another daemon holds it."""
         path = lock_path()
         make_private_folder(path.parent)
-        # Who can open it can hold it, and so keep the daemon from starting.
+        # Any process that can open the file can hold the lock and keep the daemon from starting.
         self._file: IO[str] = open(path, "a+", encoding="ascii", opener=private)  # noqa: SIM115  (held for life)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..status import Fact
 
-# <bits/mman-linux.h>. On fault: what was touched stays, but nothing is read in only to be locked, so memory does not grow.
+# <bits/mman-linux.h>. MCL_ONFAULT locks only pages that were touched, so memory does not grow.
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
 

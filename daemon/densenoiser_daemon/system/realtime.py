@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 PRIORITY = 10
 """Below the sound servers' own (20 by default, 88 for PipeWire's data loop), above everything that is not real time."""
 _LIMIT_MICROSECONDS = 200_000
-"""A real-time thread that computes for so long without sleeping is demoted; a frame takes under 1 ms."""
+"""A real-time thread is demoted after computing this long without sleeping. A frame takes under 1 ms."""
 NORMAL = "normal"
 """What ``scheduling`` calls a process without a real-time thread."""
 _REALTIME_POLICIES = {os.SCHED_FIFO: "SCHED_FIFO", os.SCHED_RR: "SCHED_RR"}

@@ -99,7 +99,7 @@ class ServerView:
         since = self._cut_off_since or time.monotonic()
         self._cut_off_since = since if virtual.is_cut_off() else None
         if self._cut_off_since is not None and not self.has_session_manager:
-            self._cut_off_since -= _CUT_OFF_SECONDS  # renew before the next session manager is there
+            self._cut_off_since -= _CUT_OFF_SECONDS  # renew at once, before the next session manager starts
 
     def _list_microphones(self) -> None:
         self._default_source = default = self._pulse.server_info().default_source_name

@@ -140,7 +140,7 @@ class VirtualMicrophone:
             ) from error
 
     def _await_source(self) -> None:
-        """Return when the source is listed, or with a warning after too long. ``ServerView`` ends the connection if it never is."""
+        """Return when the source is listed, or with a warning after too long. ``ServerView`` finds it missing then."""
         end = time.monotonic() + _APPEARING_SECONDS
         while self.source_index() is None:
             if time.monotonic() > end:
