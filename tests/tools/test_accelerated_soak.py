@@ -8,6 +8,8 @@ from tests.tools.accelerated_soak import Clock, Costly, SimulatedBackend, run, s
 from densenoiser_daemon.status import Fact, State
 from densenoiser_models.frame import FrameSpec
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("drift_ppm", [300.0, -300.0])
 def test_half_an_hour_on_a_machine_that_stalls(drift_ppm: float) -> None:

@@ -147,6 +147,7 @@ def test_a_file_that_is_no_toml_means_defaults_and_one_clear_sentence(
     assert words in problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

@@ -123,6 +123,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_write_the_file_is_whole(file: SettingsFile) -> None:
     """Twenty kills at random moments of a process that does nothing but write."""
     for attempt in range(20):

@@ -103,6 +103,7 @@ def test_mending_makes_denormal_state_zero_and_keeps_the_rest() -> None:
     assert set(np.unique(state.numpy())) == {np.float32(0.0), np.float32(0.5)}
 
 
+@pytest.mark.slow
 def test_after_five_minutes_of_silence_speech_is_heard() -> None:
     denoiser = shipped(LIGHTER_MODEL)
     voice = FrameFilter(denoiser, LIGHTER_MODEL, "cpu")

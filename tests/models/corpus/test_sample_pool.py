@@ -118,6 +118,7 @@ def test_each_event_changes_what_is_heard(folder: Path, event: str) -> None:
     assert not torch.allclose(without, with_it)
 
 
+@pytest.mark.slow
 def test_a_network_trains_on_it(folder: Path, tmp_path: Path) -> None:
     recipe = Recipe("densenet-tiny", crops=4, frames=FRAMES)
     trainer = Trainer(recipe, Run(folder, folder, steps=2, validate_every=2, validation_batches=1), tmp_path)

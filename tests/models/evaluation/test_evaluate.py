@@ -189,6 +189,7 @@ def test_markdown_is_a_table_that_leaves_gaps_empty() -> None:
     assert "| b | 3.00 |  |" in text
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_names_what_is_left_out(
     pairs_folder: Path,
     tmp_path: Path,

@@ -192,6 +192,7 @@ def test_pesq_of_silence_is_nan_not_an_error() -> None:
     assert math.isnan(intrusive(words(2), silence, silence)["PESQ"])
 
 
+@pytest.mark.slow
 def test_dnsmos_is_near_the_packages_own_figure() -> None:
     package = pytest.importorskip("speechmos.dnsmos", reason="speechmos (extra eval) is not installed")
     audio = words(10) + noise(10, level=0.01)

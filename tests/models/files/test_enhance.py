@@ -273,6 +273,7 @@ def start_two_long_jobs(model: str, tmp_path: Path) -> tuple[subprocess.Popen[by
     return process, out
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
     process, out = start_two_long_jobs(half, tmp_path)
     os.killpg(process.pid, signal.SIGINT)
@@ -282,6 +283,7 @@ def test_an_interrupt_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
     assert not list(out.iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_no_partial_file(half: str, tmp_path: Path) -> None:
     process, out = start_two_long_jobs(half, tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

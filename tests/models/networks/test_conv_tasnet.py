@@ -108,6 +108,7 @@ def test_frame_by_frame_equals_the_whole(net: ConvTasNet) -> None:
     assert states[0].item() == FRAMES
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
     trainer = Trainer(Recipe("conv_tasnet", rate=2e-3), Run(tmp_path, tmp_path, passes=1), tmp_path)
     batch = tiny_batch(2, 20)
@@ -123,6 +124,7 @@ def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
     assert losses[-1] < 0.1 * losses[0]
 
 
+@pytest.mark.slow
 def test_it_exports_and_runs_in_the_engine(tmp_path: Path) -> None:
     trainer = Trainer(Recipe("conv_tasnet"), Run(tmp_path, tmp_path), tmp_path)
     trainer.save()

@@ -81,6 +81,7 @@ def test_frame_by_frame_equals_the_whole(net: DenseNetSeed) -> None:
     torch.testing.assert_close(streamed, offline_mask(mask[0], gains[0]), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
     trainer = Trainer(
         Recipe("densenet_seed", rate=2e-3, warm_up=0), Run(tmp_path, tmp_path, cooldown=0, passes=1), tmp_path
@@ -91,6 +92,7 @@ def test_it_learns_a_batch_by_heart(tmp_path: Path) -> None:
     assert losses[-1] < 0.3 * losses[0]
 
 
+@pytest.mark.slow
 def test_it_exports_and_runs_in_the_engine(tmp_path: Path) -> None:
     trainer = Trainer(Recipe("densenet_seed"), Run(tmp_path, tmp_path), tmp_path)
     trainer.save()

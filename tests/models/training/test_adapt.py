@@ -38,6 +38,7 @@ def few_mixtures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapt_module, "MIXTURES", 8)
 
 
+@pytest.mark.slow
 def test_a_better_model_is_installed(place: Path, tmp_path: Path) -> None:
     done = adapt(
         place / "run/last.pt", place / "rumble.wav", [place / "speech"], tmp_path, "mine", 8.0, lambda _: None, rate=2e-3
@@ -47,6 +48,7 @@ def test_a_better_model_is_installed(place: Path, tmp_path: Path) -> None:
     assert load_model(str(tmp_path / "mine.onnx")).name == "mine"
 
 
+@pytest.mark.slow
 def test_a_worse_model_is_refused(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapt_module, "GENERAL_LOSS_ALLOWED", 0.01)
     arguments = [

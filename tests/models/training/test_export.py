@@ -19,6 +19,8 @@ from densenoiser_models.training.trainer import Run, Trainer
 
 from ...support.recordings import hiss
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:

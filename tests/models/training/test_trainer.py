@@ -41,6 +41,7 @@ def batches(trainer: Trainer) -> Draw:
     return pool_batches(trainer.plan.pool, trainer.recipe, trainer.plan.seed, trainer.plan.passes)
 
 
+@pytest.mark.slow
 def test_a_tiny_batch_is_learnt_by_heart(run: Run, tmp_path: Path) -> None:
     trainer = Trainer(replace(RECIPE, rate=6e-3), replace(run, steps=50, cooldown=0, passes=1), tmp_path)
     batch = tiny_batch(2, 40)
@@ -167,6 +168,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_step_of_one(pool: Path, tmp_path: Path) -> None:
     alone = Trainer(replace(RECIPE, warm_up=0), Run(pool, pool), tmp_path / "alone")
     alone.train_step(batches(alone))
@@ -194,6 +196,7 @@ def test_passes_that_do_not_fit_are_refused(run: Run, tmp_path: Path, monkeypatc
         Trainer(RECIPE, replace(run, passes=4), tmp_path)
 
 
+@pytest.mark.slow
 def test_fit_writes_curves_and_a_checkpoint_with_its_recipe(
     pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +217,7 @@ def test_fit_writes_curves_and_a_checkpoint_with_its_recipe(
     assert state["history"][-1]["validation"] > 0
 
 
+@pytest.mark.slow
 def test_a_profile_names_what_takes_the_time_and_stores_nothing(
     pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
