@@ -1,4 +1,4 @@
-"""What a frame is and how it gets clean. Knows no sound server and no D-Bus.
+"""The noise filter itself: frames, models and denoisers. It knows no sound server and no D-Bus.
 
 The names in ``__all__`` are the public Python interface (docs/python-api.md). They are loaded on first use (PEP 562), so
 that importing the package costs nothing.
@@ -7,7 +7,7 @@ that importing the package costs nothing.
 import importlib
 import os
 
-# ONNX Runtime 1.32 sends usage data to its maker from a thread that its import starts, on Linux too. Nothing leaves this machine.
+# Importing ONNX Runtime 1.32 starts a thread that sends usage data to its maker, on Linux too. This variable prevents it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"

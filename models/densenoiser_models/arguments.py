@@ -1,4 +1,4 @@
-"""Command-line arguments that several programs share: their types and choices. Light to import."""
+"""The argument types and choices that several command lines share. This module imports fast."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from gettext import gettext as _
 from .strength import parse_strength
 
 PROVIDERS = ("auto", "cpu", "cuda")
-"""Where a model may run; "auto" takes the faster one."""
+"""Where a model may run. "auto" takes the faster one."""
 
 
 def strength(text: str) -> float:
-    """An attenuation limit: "full", or a number of dB from 0 up."""
+    """Parses an attenuation limit, "full" or a number of dB from 0 up."""
     try:
         return parse_strength(text)
     except ValueError as error:
@@ -20,7 +20,7 @@ def strength(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 up."""
+    """Parses a whole number from 1 up."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(_("must be a whole number from 1 up, is {text!r}").format(text=text))
     return int(text)

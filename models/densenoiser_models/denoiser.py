@@ -21,7 +21,7 @@ _MEND_FRAMES = 100
 
 
 class Denoiser(Protocol):
-    """Frames in, clean frames out, ``latency_samples`` later. Owned by one thread at a time."""
+    """Takes frames and returns them clean, ``latency_samples`` later. Owned by one thread at a time."""
 
     @property
     def spec(self) -> FrameSpec:
@@ -30,36 +30,35 @@ class Denoiser(Protocol):
 
     @property
     def latency_samples(self) -> int:
-        """Delay of the output stream against the input stream, samples."""
+        """Delay of the output stream behind the input stream, samples."""
         ...
 
     @property
     def fault(self) -> str | None:
-        """Why frames pass through unprocessed since the last reset, or None."""
+        """Why frames have passed through unprocessed since the last reset or recovery, or None."""
         ...
 
     strength_db: float
-    """At most this much attenuation, dB; 0 passes everything, infinity is the model's own mask."""
+    """The most attenuation allowed, dB. 0 passes everything; infinity leaves the model's own mask as it is."""
 
     def process(self, frame: Samples) -> Samples:
-        """One frame, shape (hop,), float32, finite, to one frame, valid until the next call.
+        """Denoises one frame, shape (hop,), float32, finite. The result has the same shape and is valid until the next call.
 
-        Never raises on a fault of the model: from then on frames pass through at the same latency, and ``fault`` says
-        why.
+        A fault of the model never raises. From then on frames pass through at the same latency, and ``fault`` says why.
         """
         ...
 
     def recover(self) -> None:
-        """Give a faulty model another chance from the next frame, without a break in the audio."""
+        """Tries a faulty model again from the next frame on, without a break in the audio."""
         ...
 
     def reset(self) -> None:
-        """Forget all past audio and any fault."""
+        """Forgets all past audio and any fault."""
         ...
 
 
 class OnnxDenoiser:
-    """A model between analysis and synthesis, its mask limited to ``strength_db``."""
+    """A model between analysis and synthesis. Its mask is limited to ``strength_db`` of attenuation."""
 
     def __init__(self, model: ModelFile, provider: str = "auto", strength_db: float = FULL_STRENGTH) -> None:
         """Raises ModelError if the graph does not fit its sidecar or cannot run."""
@@ -103,7 +102,7 @@ class OnnxDenoiser:
         spectrum = self._analysis.process(frame)
         if self._fault is not None or self._floor >= 1.0:
             if not self._graph_is_fresh:
-                # What it knows would be old by the time it runs again.
+                # Its state would be out of date when it runs again.
                 self._graph.reset()
                 self._graph_is_fresh = True
             return self._synthesis.process(spectrum)
@@ -137,10 +136,10 @@ class OnnxDenoiser:
 
 
 class Bypass:
-    """The input, delayed as a model with this spec would delay it."""
+    """Passes the input through, delayed as a model with this spec would delay it."""
 
     def __init__(self, spec: FrameSpec, fault: str | None = None) -> None:
-        """``fault`` is why it stands in for a model, if it does."""
+        """``fault`` says why it replaces a model, or is None if it does not."""
         self._spec = spec
         self._fault = fault
         self._line = np.zeros(spec.synthesis_window, np.float32)
@@ -167,7 +166,7 @@ class Bypass:
         return self._frame
 
     def recover(self) -> None:
-        """There is no model to recover."""
+        """Does nothing, because there is no model to recover."""
 
     def reset(self) -> None:
         self._line[:] = 0.0

@@ -1,4 +1,4 @@
-"""Errors that the models package raises on purpose; each message names the thing and the way out."""
+"""The errors that the models package raises on purpose. Each message names the fault and what to do about it."""
 
 
 class ModelError(Exception):
@@ -6,7 +6,7 @@ class ModelError(Exception):
 
 
 class ModelNotFoundError(ModelError):
-    """No model of that name or at that path."""
+    """There is no model of that name or at that path."""
 
 
 class AudioFileError(Exception):

@@ -1,4 +1,4 @@
-"""Finds what an ONNX file would read besides itself. No digest covers that, so such files are refused."""
+"""Refuses ONNX files that would make ONNX Runtime read other files. The model's digest does not cover those."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gettext import gettext as _
 
 from .errors import ModelError
 
-# Field numbers of onnx.proto: which of them hold messages that tensors may lie in, for each message on the way.
+# For each message type of onnx.proto, the numbers of the fields whose messages may contain tensors.
 _CHILDREN = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -22,17 +22,17 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def refuse_external_data(graph: bytes) -> None:
-    """ModelError if a tensor in the ONNX file ``graph``, however deep, keeps its values in another file.
+    """Raises ModelError if a tensor in the ONNX file ``graph``, at any depth, keeps its values in another file.
 
-    ONNX Runtime would open that file relative to the working folder. Stricter than its parser: what both could read
-    differently is refused too.
+    ONNX Runtime would open that file relative to the working folder. This check is stricter than its parser. It also
+    refuses what the two could read differently.
     """
     waiting = [("model", memoryview(graph))]
     while waiting:
         kind, message = waiting.pop()
         for field, value in _fields(message):
             if kind == "tensor":
-                # Any value but 0: an enum is cut to 32 bits by some readers.
+                # Refuses any value but 0. Some readers cut an enum to 32 bits.
                 if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0):
                     raise ModelError(_("it keeps weights in another file, which its SHA-256 does not cover"))
             elif field in _CHILDREN[kind] and isinstance(value, memoryview):
@@ -40,7 +40,7 @@ def refuse_external_data(graph: bytes) -> None:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values of a protobuf message; fixed-width values as 0. ModelError if it is none."""
+    """Yields field numbers and values of a protobuf message, fixed-width values as 0. ModelError if it is malformed."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
@@ -54,7 +54,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             at += size
         elif wire in (_FIXED64, _FIXED32):
             at += 8 if wire == _FIXED64 else 4
-        else:  # groups, which onnx.proto does not have
+        else:  # a group; onnx.proto has none
             raise ModelError(_("it is not an ONNX file"))
         if at > len(message):
             raise ModelError(_("it is not an ONNX file"))
@@ -62,7 +62,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """An integer of seven bits a byte, least significant first, and where it ends."""
+    """Reads an integer of seven bits a byte, least significant first. Returns it and the offset of its end."""
     result = 0
     for shift, byte in enumerate(message[at : at + 10]):
         result |= (byte & 0x7F) << (7 * shift)

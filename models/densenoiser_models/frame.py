@@ -1,4 +1,4 @@
-"""The frame contract: rate, hop, transform and latency. Written by export, read by everyone."""
+"""The frame contract: sample rate, hop, transform and latency. Export writes it beside the model; all others read it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 from .errors import ModelError
 
-# Far beyond what is of use; a sidecar must not make anybody allocate gigabytes.
+# Far above any useful value. They keep a hostile sidecar from making us allocate gigabytes.
 _HIGHEST_RATE = 192_000
 _LARGEST_FFT = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSpec:
-    """How audio is cut into frames and taken to the spectrum.
+    """Describes how audio is cut into frames and transformed to spectra.
 
-    All lengths are in samples at ``sample_rate``. ``synthesis_window`` is the part of the analysis window that
-    synthesis uses: the newest samples of the ``fft_size`` ones. It alone sets the delay, so the transform can be long
-    (fine bins) while the delay stays short (asymmetric windows, Mauler and Martin, "A low delay, variable
-    resolution, perfect reconstruction spectral analysis-synthesis system", EUSIPCO 2007).
+    All lengths are in samples at ``sample_rate``. Synthesis uses only the newest ``synthesis_window`` of the ``fft_size``
+    samples that analysis uses. This part alone sets the delay, so the transform can be long (fine bins) while the delay
+    stays short. Such asymmetric windows are from Mauler and Martin, "A low delay, variable resolution, perfect
+    reconstruction spectral analysis-synthesis system", EUSIPCO 2007.
     """
 
     sample_rate: int = 48_000
@@ -49,21 +49,21 @@ class FrameSpec:
 
     @property
     def latency_samples(self) -> int:
-        """Delay of the output stream against the input stream, frame in to frame out."""
+        """Delay of the output stream behind the input stream, samples, from frame in to frame out."""
         return self.synthesis_window - self.hop
 
     @property
     def algorithmic_latency_seconds(self) -> float:
-        """Delay from a sample's arrival to its leaving, s: the wait for its frame to fill, and the overlap-add."""
+        """Delay from a sample's arrival to its output, s. It is the time to fill a frame plus the overlap-add."""
         return self.synthesis_window / self.sample_rate
 
     def to_dict(self) -> dict[str, int]:
-        """The fields as plain integers, for the sidecar."""
+        """Returns the fields as plain integers, for the sidecar."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FrameSpec:
-        """The spec in a sidecar; ModelError if a field is missing, unknown or not an integer."""
+        """Reads the spec of a sidecar. ModelError if a field is missing, unknown or not an integer."""
         expected = set(cls.__dataclass_fields__)
         if not isinstance(values, dict) or set(values) != expected:
             found = sorted(values) if isinstance(values, dict) else values

@@ -1,4 +1,4 @@
-"""The network itself, run frame by frame in ONNX Runtime: spectrum in, mask out, state kept inside."""
+"""Runs the network frame by frame in ONNX Runtime. It takes a spectrum, returns a mask, and keeps the state."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .provider import open_session
 from .stft import Spectrum
 
 _TINY = np.float32(1e-30)
-"""State that decays further becomes denormal, which processors compute with up to a hundred times more slowly."""
+"""Smaller state values are set to zero, before they become denormal. Processors compute up to 100 times slower with those."""
 
 
 class MaskGraph:
-    """One session and its state, in tensors bound once. Owned by one thread.
+    """One session and its state, in tensors that are bound once. Owned by one thread.
 
-    Two bindings are used in turn: what one frame writes as state, the next reads; no tensor is copied or allocated per
-    frame.
+    Two bindings are used in turn. The next frame reads the state that one frame writes, so no tensor is copied or
+    allocated per frame.
     """
 
     def __init__(self, model: ModelFile, provider: str = "auto") -> None:
@@ -34,7 +34,7 @@ class MaskGraph:
         self._turn = 0
 
     def _bind(self, states: list[ort.OrtValue], next_states: list[ort.OrtValue]) -> ort.IOBinding:
-        # The binding holds bare addresses: spectrum, mask and states live as long as this object does.
+        # The binding holds bare addresses, so spectrum, mask and states must live as long as this object.
         binding = self._session.io_binding()
         shape = self.model.spectrum_shape
         binding.bind_input(SPECTRUM_INPUT, "cpu", 0, np.float32, shape, self._spectrum.ctypes.data)
@@ -45,9 +45,9 @@ class MaskGraph:
         return binding
 
     def process(self, spectrum: Spectrum) -> Spectrum:
-        """One spectrum to its mask, both shape (bins,); the mask is the caller's until the next call.
+        """Computes the mask for one spectrum, both shape (bins,). The caller may change the mask until the next call.
 
-        Raises what ONNX Runtime raises, of many unrelated types.
+        Raises what ONNX Runtime raises, errors of many unrelated types.
         """
         self._spectrum[:] = spectrum
         self._session.run_with_iobinding(self._bindings[self._turn])
@@ -55,7 +55,10 @@ class MaskGraph:
         return self._mask
 
     def mend(self) -> bool:
-        """Make state that is too small to matter zero; reset, and True, if some of it is not finite. 50 us."""
+        """Sets state values below 1e-30 to zero. Resets the state and returns True if some of it is not finite.
+
+        Takes about 50 us.
+        """
         for tensor, state in zip(self.model.states, self._states[self._turn], strict=True):
             values = state.numpy()
             if not np.isfinite(values).all():
@@ -67,7 +70,7 @@ class MaskGraph:
         return False
 
     def reset(self) -> None:
-        """Forget all past frames."""
+        """Forgets all past frames."""
         for states in self._states:
             for tensor, state in zip(self.model.states, states, strict=True):
                 state.update_inplace(np.zeros(tensor.shape, np.float32))

@@ -1,4 +1,4 @@
-"""A model on disk: ``NAME.onnx`` and its sidecar ``NAME.json``, read once, checked, then used from memory."""
+"""Finds and loads models: ``NAME.onnx`` with its sidecar ``NAME.json``, read once, checked, then used from memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDECAR_FORMAT = 1
 DEFAULT_MODEL = "densenet-small"
 SPECTRUM_INPUT = "spectrum"
 MASK_OUTPUT = "mask"
-# The shipped ones are far below: 0.55 MB, 17 kB, 7000 numbers. A hostile file must not take all memory by its size alone.
+# The shipped models stay far below: 0.55 MB, 17 kB, 7000 numbers. The limits keep a hostile file from filling the memory.
 _LARGEST_GRAPH_BYTES = 128 * 1024**2
 _LARGEST_SIDECAR_BYTES = 1024**2
 _MOST_STATE_NUMBERS = 2**24
@@ -29,7 +29,10 @@ _MOST_STATE_NUMBERS = 2**24
 
 @dataclass(frozen=True, slots=True)
 class StateTensor:
-    """One recurrent tensor of the graph: float32, zeros at the start, ``output`` of a frame is ``name`` of the next."""
+    """One recurrent tensor of the graph, float32, zeros at the start.
+
+    The graph's output ``output`` of one frame is its input ``name`` of the next.
+    """
 
     name: str
     output: str
@@ -40,7 +43,7 @@ class StateTensor:
 class ModelFile:
     """A model whose bytes match its sidecar.
 
-    ``graph`` is the ONNX file itself, so that later changes on disk do no harm.
+    ``graph`` holds the bytes of the ONNX file, so that later changes on disk do no harm.
     """
 
     name: str
@@ -59,7 +62,7 @@ class ModelFile:
 
 def weights_folder() -> Path:
     """The folder of the models that the package ships."""
-    from importlib import resources  # noqa: PLC0415  (takes 30 ms, which commands that ask the daemon need not wait)
+    from importlib import resources  # noqa: PLC0415  (takes 30 ms, and commands that ask the daemon do not need it)
 
     return Path(str(resources.files("densenoiser_models") / "weights"))
 
@@ -72,7 +75,7 @@ def user_models_folder() -> Path:
 
 
 def list_models() -> dict[str, Path]:
-    """Name to ``.onnx`` path of every selectable model; a user's model hides a shipped one of the same name."""
+    """Maps the name of every selectable model to its ``.onnx`` path. A user's model hides a shipped one of that name."""
     return {
         path.stem: path
         for folder in (weights_folder(), user_models_folder())
@@ -82,7 +85,10 @@ def list_models() -> dict[str, Path]:
 
 
 def find_model(name_or_path: str) -> Path:
-    """The ``.onnx`` path for a model's name or for a path; ModelNotFoundError with the nearest names otherwise."""
+    """Finds the ``.onnx`` path for a model's name or for a path. ModelNotFoundError if there is none.
+
+    For a name, the error lists the nearest known names.
+    """
     known = list_models()
     if name_or_path in known:
         return known[name_or_path]
@@ -91,7 +97,7 @@ def find_model(name_or_path: str) -> Path:
         try:
             path = path.expanduser()
             found = path.is_file()
-        except (OSError, RuntimeError) as error:  # a name too long, a home that does not exist
+        except (OSError, RuntimeError) as error:  # the name is too long, or there is no such home folder
             raise ModelNotFoundError(_("no model file at {path}: {error}").format(path=path, error=error)) from error
         if found:
             return path
@@ -105,9 +111,9 @@ def find_model(name_or_path: str) -> Path:
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
-    """Read a model and its sidecar and check one against the other. The graph gets to ONNX Runtime only after this.
+    """Reads a model and its sidecar, and checks one against the other. ONNX Runtime sees the graph only after this.
 
-    Raises ModelNotFoundError, or ModelError that names the file and what is wrong with it.
+    Raises ModelNotFoundError, or ModelError that names the file and its fault.
     """
     path = find_model(name_or_path)
     sidecar = path.with_suffix(".json")
@@ -149,7 +155,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
 
 
 def _read(path: Path, most_bytes: int) -> bytes:
-    """A whole file. OSError if it is larger, or something that may never end: a device, a FIFO."""
+    """Reads a whole file. OSError if it is larger than ``most_bytes``, or may never end like a device or a FIFO."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, _("it is not a regular file"))
     with path.open("rb") as file:

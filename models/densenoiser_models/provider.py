@@ -1,4 +1,4 @@
-"""Where a model runs: the CPU or CUDA, chosen by name or by timing both against the deadline."""
+"""Opens a model's session on the CPU or on CUDA, chosen by name or by timing both."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _TRIAL_FRAMES = 200
 
 
 def available_providers() -> tuple[str, ...]:
-    """Those of "cpu" and "cuda" that the installed ONNX Runtime was built with; CUDA may still fail to load."""
+    """Which of "cpu" and "cuda" the installed ONNX Runtime was built with. CUDA may still fail to load."""
     built = set(ort.get_available_providers())
     return tuple(name for name, ort_name in _ORT_NAMES.items() if ort_name in built)
 
 
 def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession, str]:
-    """A session for ``model``, run once on silence, and the provider it really runs on, "cpu" or "cuda".
+    """Opens a session for ``model`` and runs it once on silence.
 
-    "cuda" and "auto" fall back to the CPU with one log line. ModelError if the graph cannot run or does not fit its
-    sidecar.
+    Returns the session and the provider it really runs on, "cpu" or "cuda". "cuda" and "auto" fall back to the CPU with
+    one log line. Raises ModelError if the graph cannot run or does not fit its sidecar.
     """
     if provider not in PROVIDERS:
         raise ModelError(
@@ -63,7 +63,7 @@ def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession,
 def _open_cuda(model: ModelFile) -> ort.InferenceSession:
     if "cuda" not in available_providers():
         raise ModelError(_("this ONNX Runtime has no CUDA; install onnxruntime-gpu in place of onnxruntime"))
-    # Without a driver it writes its own lines to stderr, at a level that only the default logger of the process decides.
+    # Without a driver ONNX Runtime writes lines to stderr. Only the level of the process's default logger silences them.
     ort.set_default_logger_severity(_ORT_FATAL)
     try:
         session = _open(model, "cuda")
@@ -81,13 +81,13 @@ def _open(model: ModelFile, provider: str) -> ort.InferenceSession:
     options.log_severity_level = _ORT_FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # Without this the bytes decide, and its own flatbuffer format is one that external_data.py does not read.
+    # Without this, ONNX Runtime detects the format from the bytes. external_data.py cannot read its flatbuffer format.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     cpu = _ORT_NAMES["cpu"]
-    # TF32 rounds to 10 bits: off, so that CUDA's output is the CPU's.
+    # TF32 rounds to 10 bits. It is off, so that CUDA's output equals the CPU's.
     providers = [cpu] if provider == "cpu" else [(_ORT_NAMES[provider], {"use_tf32": "0"}), cpu]
     try:
-        # Its own fallback prints to stdout and hides which provider runs; open_session decides that.
+        # ONNX Runtime's own fallback prints to stdout and hides which provider runs. open_session falls back instead.
         session = ort.InferenceSession(model.graph, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime raises many unrelated types; this is its boundary
         raise ModelError(_("ONNX Runtime cannot load {path}: {error}").format(path=model.path, error=error)) from error
@@ -97,7 +97,7 @@ def _open(model: ModelFile, provider: str) -> ort.InferenceSession:
 
 
 def _check_signature(session: ort.InferenceSession, model: ModelFile) -> None:
-    """Inputs and outputs of the graph against the sidecar: names, shapes and float32."""
+    """Checks the graph's inputs and outputs against the sidecar. Names and shapes must match, and all must be float32."""
     shape = list(model.spectrum_shape)
     wanted_inputs = {SPECTRUM_INPUT: shape} | {s.name: list(s.shape) for s in model.states}
     wanted_outputs = {MASK_OUTPUT: shape} | {s.output: list(s.shape) for s in model.states}

@@ -1,4 +1,4 @@
-"""Streaming analysis and synthesis: frames of samples to spectra and back, without an allocation per frame."""
+"""Streaming STFT: turns frames of samples into spectra and back, without an allocation per frame."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def _periodic_hann(length: int) -> NDArray[np.float64]:
 
 
 def analysis_window(spec: FrameSpec) -> Samples:
-    """Asymmetric analysis window, shape (fft_size,), float32.
+    """The asymmetric analysis window, shape (fft_size,), float32.
 
-    A long rising half of a square-root Hann, then a short falling one (Mauler and Martin, EUSIPCO 2007, eq. 10-11).
+    It is a long rising half of a square-root Hann window, followed by a short falling half (Mauler and Martin, EUSIPCO
+    2007, eq. 10-11).
     """
     rise = spec.fft_size - spec.hop
     rising = np.sqrt(_periodic_hann(2 * rise)[:rise])
@@ -27,9 +28,10 @@ def analysis_window(spec: FrameSpec) -> Samples:
 
 
 def synthesis_window(spec: FrameSpec) -> Samples:
-    """Window of the last ``synthesis_window`` samples, shape (synthesis_window,), float32.
+    """The window of the last ``synthesis_window`` samples, shape (synthesis_window,), float32.
 
-    Its product with the analysis window is a periodic Hann of that length, which overlap-adds to one at half overlap.
+    Its product with the analysis window is a periodic Hann window of that length, which overlap-adds to one at half
+    overlap.
     """
     analysis = analysis_window(spec).astype(np.float64)[-spec.synthesis_window :]
     product = _periodic_hann(spec.synthesis_window)
@@ -39,21 +41,21 @@ def synthesis_window(spec: FrameSpec) -> Samples:
 
 
 class Analysis:
-    """Frames in, spectra out. Owned by one thread."""
+    """Turns frames into spectra. Owned by one thread."""
 
     def __init__(self, spec: FrameSpec) -> None:
         self.spec = spec
-        # numpy's real transform stays in float32, a third faster and without temporaries, only where its factor is a
-        # float32 too, and it is one only with norm="forward"; the window carries the inverse of that factor.
+        # numpy's real transform stays in float32, a third faster and without temporaries, only if its scale factor is a
+        # float32 too. It is one only with norm="forward". The window carries the inverse of that factor.
         self._window = analysis_window(spec) * np.float32(spec.fft_size)
         self._past = np.zeros(spec.fft_size, np.float32)
         self._windowed = np.zeros(spec.fft_size, np.float32)
         self._spectrum = np.zeros(spec.bins, np.complex64)
 
     def process(self, frame: Samples) -> Spectrum:
-        """One frame, shape (hop,), to the spectrum of the last ``fft_size`` samples, shape (bins,).
+        """Takes one frame, shape (hop,), and returns the spectrum of the last ``fft_size`` samples, shape (bins,).
 
-        Valid until the next call.
+        The spectrum is valid until the next call.
         """
         hop = self.spec.hop
         self._past[:-hop] = self._past[hop:]
@@ -63,12 +65,12 @@ class Analysis:
         return self._spectrum
 
     def reset(self) -> None:
-        """Forget the past: the next frame follows silence."""
+        """Forgets past samples. The next frame follows silence."""
         self._past[:] = 0.0
 
 
 class Synthesis:
-    """Spectra in, frames out. Owned by one thread."""
+    """Turns spectra into frames. Owned by one thread."""
 
     def __init__(self, spec: FrameSpec) -> None:
         self.spec = spec
@@ -78,7 +80,10 @@ class Synthesis:
         self._frame = np.zeros(spec.hop, np.float32)
 
     def process(self, spectrum: Spectrum) -> Samples:
-        """One spectrum, shape (bins,), to the next finished frame, shape (hop,), valid until the next call."""
+        """Takes one spectrum, shape (bins,), and returns the next finished frame, shape (hop,).
+
+        The frame is valid until the next call.
+        """
         hop = self.spec.hop
         np.fft.irfft(spectrum, n=self.spec.fft_size, out=self._samples)  # type: ignore[arg-type]  # as in Analysis
         recent = self._samples[-self.spec.synthesis_window :]
@@ -90,5 +95,5 @@ class Synthesis:
         return self._frame
 
     def reset(self) -> None:
-        """Forget the overlap: the next frame follows silence."""
+        """Forgets the overlap. The next frame follows silence."""
         self._sum[:] = 0.0
