@@ -1,4 +1,4 @@
-"""Scores systems over a folder of pairs, and goes on where an earlier run stopped."""
+"""The command that scores noise filters over a folder of pairs. It resumes where an earlier run stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .systems import MissingSystemError, System, load_system
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     parser.description = (
         "Score noise filters on a folder of pairs (clean/NAME, noisy/NAME, pairs.csv). Scores are kept as they are "
         "made: the same command goes on where it stopped, and only new models, files and metrics cost time."
@@ -59,9 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scores every system that can be had.
+    """Scores every system that is installed.
 
-    1 if the pairs cannot be read, a system fails or the self-check does; 130 if interrupted.
+    Returns 0, or 1 if the pairs cannot be read, a system fails or the self-check fails, or 130 if interrupted.
     """
     console, complaints = Console(), Console(stderr=True)
     try:
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``python -m densenoiser_models.evaluation``; the exit code of ``run``."""
+    """Runs ``python -m densenoiser_models.evaluation``. Returns the exit code of ``run``."""
     parser = argparse.ArgumentParser(prog="python -m densenoiser_models.evaluation")
     add_arguments(parser)
     return run(parser.parse_args(argv))

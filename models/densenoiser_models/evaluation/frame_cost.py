@@ -1,4 +1,4 @@
-"""``densenoiser bench``: what one frame costs, part by part, in this process on this machine."""
+"""``densenoiser bench``: times one frame, part by part, in this process on this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Step = Callable[[Samples], object]
 
 
 def part_steps(model: ModelFile, provider: str) -> dict[str, Step]:
-    """The parts of a frame, each a function of the frame, to be run in the order given."""
+    """The parts of processing a frame, each a function of the frame. They must run in the order of the dict."""
     analysis, graph, synthesis = Analysis(model.spec), MaskGraph(model, provider), Synthesis(model.spec)
     spectrum = mask = np.zeros(model.spec.bins, np.complex64)
 
@@ -56,9 +56,10 @@ def part_steps(model: ModelFile, provider: str) -> dict[str, Step]:
 def peer_step(name: str) -> Iterator[tuple[Step, float]]:
     """A peer's step, and the factor that scales its time to 10 ms of audio.
 
-    It is given the first samples of the frame, as many as its own hop is long. ModelError if it cannot be had.
+    The step gets the first samples of the frame, one hop of its own. ModelError if the peer is not installed, or does
+    not work frame by frame.
     """
-    # Only here, since the other systems are an extra that most installations lack.
+    # Imported only here, because most installations lack the optional packages that these modules need.
     from .framewise import FramewiseSystem  # noqa: PLC0415
     from .systems import MissingSystemError, load_system  # noqa: PLC0415
 
@@ -74,16 +75,17 @@ def peer_step(name: str) -> Iterator[tuple[Step, float]]:
 
 
 def syllables(spec: FrameSpec, frames: int) -> Samples:
-    """Noise that comes and goes four times a second, as syllables do, shape (frames, hop), peaks near -10 dBFS."""
+    """Noise that swells and fades four times a second like syllables, shape (frames, hop), with peaks near -10 dBFS."""
     noise = np.random.default_rng(0).standard_normal(frames * spec.hop)
     rhythm = 0.5 - 0.5 * np.cos(2 * np.pi * 4.0 / spec.sample_rate * np.arange(frames * spec.hop))
     return np.asarray(0.1 * rhythm * noise, np.float32).reshape(frames, spec.hop)
 
 
 def time_steps(steps: Mapping[str, Step], signal: Samples, pace_seconds: float = 0.0) -> dict[str, list[float]]:
-    """Seconds each step took for each frame, the steps in turn, frame by frame, so that all meet the same machine.
+    """The seconds that each step took for each frame.
 
-    ``pace_seconds`` waits for each frame as a microphone would: the caches are then as cold as in use.
+    All steps take turns on each frame, so that all run under the same conditions. With ``pace_seconds`` each frame waits
+    until it is due, as with a microphone. The caches are then as cold as in use.
     """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for frame in signal[:WARM_UP_FRAMES]:
@@ -102,7 +104,7 @@ def time_steps(steps: Mapping[str, Step], signal: Samples, pace_seconds: float =
 
 
 def summarise(seconds: list[float], hop_seconds: float) -> dict[str, float]:
-    """Median, p10 and p99 in microseconds a frame, and the median's share of real time."""
+    """The median, p10 and p99 in microseconds per frame, and the median as a share of real time."""
     p10, median, p99 = np.percentile(seconds, [10, 50, 99])
     micro = {"median_us": median * 1e6, "p10_us": p10 * 1e6, "p99_us": p99 * 1e6}
     return {key: round(float(value), 1) for key, value in micro.items()} | {
@@ -111,7 +113,7 @@ def summarise(seconds: list[float], hop_seconds: float) -> dict[str, float]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     parser.description = (
         "Time one 10 ms frame: analysis, graph, synthesis, and the whole, each frame through all in turn."
     )
@@ -137,7 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures and prints; 0, or 1 if the model or the other filter cannot be had."""
+    """Measures and prints. Returns 0, or 1 if the model or another filter is not available."""
     scales: dict[str, float] = {}
     with ExitStack() as peers:
         try:
@@ -151,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
             return 1
         pace = model.spec.hop_seconds if args.paced else 0.0
         signal = syllables(model.spec, args.frames)
-        # Apart, since the parts' copy of the weights would push the whole's out of the caches, and the reverse.
+        # Timed separately. Each copy of the weights would push the other out of the caches.
         seconds = time_steps(parts, signal, pace) | time_steps(steps, signal, pace)
     report: dict[str, Any] = {
         "model": model.name,

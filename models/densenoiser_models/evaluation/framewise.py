@@ -1,4 +1,4 @@
-"""A system that works frame by frame: run over a whole recording to be scored, or frame by frame to be timed."""
+"""A system that works frame by frame. The evaluation runs it over whole recordings, the benchmark frame by frame."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..signal.speech_activity import RATE
 from ..stft import Samples
 
 Process = Callable[[Samples], Samples]
-"""One frame in, one frame out, shape (hop,), float32; what comes out is valid until the next call."""
+"""Takes one frame and returns one, both shape (hop,), float32. The result is valid until the next call."""
 
 
 @dataclass(frozen=True, slots=True)
 class FramewiseSystem:
-    """``start`` opens a fresh stream, and closing it frees what it holds; ``hop`` in samples at ``rate``, Hz."""
+    """A system whose ``start`` opens a fresh stream; closing the stream frees it. ``hop`` is in samples at ``rate``, Hz."""
 
     hop: int
     start: Callable[[], AbstractContextManager[Process]]
     rate: int = RATE
 
     def __call__(self, noisy: Samples) -> Samples:
-        """A fresh stream over a recording at 48 kHz, shape (samples,), the last frame padded; as many samples come back.
+        """Runs a fresh stream over a recording at 48 kHz, shape (samples,). As many samples come back.
 
-        The resamplers to and from another rate add no delay.
+        The last frame is padded. The resamplers to and from another rate add no delay.
         """
         audio = noisy if self.rate == RATE else soxr.resample(noisy, RATE, self.rate, "VHQ")
         frames = math.ceil(len(audio) / self.hop)

@@ -1,4 +1,4 @@
-"""A mono LADSPA plug-in run block by block: the form in which RNNoise 0.1 still comes.
+"""Runs a mono LADSPA plug-in block by block. RNNoise 0.1 is available only in this form.
 
 The structures are those of ladspa.h 1.1 (Furse, Westerfeld and others).
 """
@@ -57,7 +57,7 @@ _Descriptor._fields_ = [
 
 
 class LadspaMono:
-    """One plug-in of a library, by its label, every control at 0."""
+    """One plug-in of a library, found by its label. All its controls are at 0."""
 
     def __init__(self, library: Path, label: str) -> None:
         """OSError if the library cannot be loaded or holds no such plug-in."""
@@ -75,7 +75,7 @@ class LadspaMono:
 
     @contextmanager
     def start(self, sample_rate: int, block: int) -> Iterator[Process]:
-        """A fresh instance that takes blocks of ``block`` samples."""
+        """Opens a fresh instance that takes blocks of ``block`` samples."""
         plugin = self._descriptor.contents
         handle = plugin.instantiate(self._descriptor, sample_rate)
         into, out_of, control = (np.zeros(size, np.float32) for size in (block, block, 1))

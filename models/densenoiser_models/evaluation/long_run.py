@@ -1,4 +1,4 @@
-"""Measures whether a system is the same after half an hour as at the start."""
+"""Measures whether a system's output changes during a long run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ PASSAGE_SECONDS = 60
 
 
 def measure_drift(enhance: Enhance, pairs: Sequence[Pair], minutes: int) -> Score:
-    """One stream of the same minute of pairs, ``minutes`` times over: its last minute against its second, in dB.
+    """Streams the same minute of pairs ``minutes`` times, and compares its last minute with its second, in dB.
 
-    ``enhance`` gives lined-up output. The second minute is the first whose past is the one that every later minute has:
-    a state that settles gives the same output from then on. ``drift peak dB`` is the largest difference between the two
-    outputs, relative to the loudest output sample.
+    The output of ``enhance`` must be lined up. The second minute is the first with the same minute before it as all
+    later ones. A state that settles gives the same output from then on. ``drift peak dB`` is the largest difference
+    between the two outputs, relative to the loudest output sample of the second minute.
     """
     clean, noisy = _passage(pairs)
     stream = enhance(np.tile(noisy, minutes)).reshape(minutes, -1)
-    # The stream's very end has no next minute after it.
+    # The last samples of the stream have no next minute after them, unlike those of the second minute.
     kept = slice(0, -LONGEST_DELAY)
     early, late, clean = stream[min(1, minutes - 1)][kept], stream[-1][kept], clean[kept]
     difference, peak = float(np.max(np.abs(late - early))), float(np.max(np.abs(early)))
@@ -39,7 +39,7 @@ def measure_drift(enhance: Enhance, pairs: Sequence[Pair], minutes: int) -> Scor
 
 
 def _passage(pairs: Sequence[Pair]) -> tuple[Samples, Samples]:
-    """A minute of pairs one after another, the last one cut; repeated from the start if they are shorter."""
+    """Clean and noisy audio of one minute: the pairs one after another, the last one cut, repeated if they are shorter."""
     length = PASSAGE_SECONDS * RATE
     sides: tuple[list[Samples], list[Samples]] = ([], [])
     taken = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def cpu_name() -> str:
-    """The processor as /proc/cpuinfo names it, else the machine's type."""
+    """The name of the processor in /proc/cpuinfo, else the type of the machine."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -20,7 +20,7 @@ def cpu_name() -> str:
 
 
 def heading(command: str) -> str:
-    """The line above a table in Markdown: ``command`` with the arguments of this process, the machine, the date."""
+    """The line above a Markdown table. It has ``command`` with this process's arguments, the machine and the date."""
     called = shlex.join([*command.split(), *(word for word in sys.argv[1:] if word not in command.split())])
     try:
         system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())

@@ -1,1 +1,1 @@
-"""Audio files through the engine that the microphone uses."""
+"""Filters audio files with the same denoiser as the microphone."""

@@ -1,4 +1,4 @@
-"""Runs blocks of any rate and channel count through the streaming engine, and lines the output up with the input."""
+"""Denoises blocks of any sample rate and channel count, and lines the output up with the input."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Block = NDArray[np.float32]
 
 
 class AlignedStream:
-    """One denoiser a channel, each fed frame by frame; resampled to the model's rate and back; its delay taken out.
+    """Feeds one denoiser per channel frame by frame, and removes its delay. Resamples to the model's rate and back.
 
     Over a whole stream, as many samples come out as went in, each at its place. Owned by one thread.
     """
 
     def __init__(self, denoisers: Sequence[Denoiser], sample_rate: int) -> None:
-        """``denoisers``: fresh ones of one spec, a channel each. ``sample_rate``: of the blocks, Hz."""
+        """``denoisers`` are fresh, of one spec, one per channel. ``sample_rate`` is that of the blocks, Hz."""
         self._denoisers = denoisers
         self._spec = denoisers[0].spec
         self._latency = denoisers[0].latency_samples
@@ -36,26 +36,26 @@ class AlignedStream:
         self._owed = 0
 
     def process(self, block: Block) -> Block:
-        """Takes any number of samples, gives those that are finished: fewer at first, none lost.
+        """Takes any number of samples and returns those that are finished. At first they are fewer; none is lost.
 
-        Raises ModelError where the model fails: unlike a microphone, a file need not go on unfiltered.
+        Raises ModelError if the model fails. Unlike a microphone, a file need not go on unfiltered.
         """
         self._owed += len(block)
         return self._give(_resample(self._from_model, self._clean(_resample(self._to_model, block))))
 
     def finish(self) -> Block:
-        """The samples still owed. The stream is over."""
+        """Ends the stream and returns the samples still owed."""
         nothing = np.zeros((0, self._pending.shape[1]), np.float32)
         end = _resample(self._to_model, nothing, last=True)
         silence = np.zeros((self._latency + self._spec.hop - 1, end.shape[1]), np.float32)
         cleaned = self._clean(np.concatenate([end, silence]))
         last = self._give(_resample(self._from_model, cleaned, last=True))
-        # Two resamplers may each round their length down by a sample.
+        # Each of the two resamplers may round its length down by a sample.
         missing = np.zeros((self._owed, end.shape[1]), np.float32)
         return np.concatenate([last, missing])
 
     def _clean(self, block: Block) -> Block:
-        """Whole frames of what is pending and ``block`` through the denoisers, less the delay at the start."""
+        """Denoises all whole frames of the pending samples and ``block``. Drops the delay at the start."""
         hop = self._spec.hop
         self._pending = np.concatenate([self._pending, block])
         whole = len(self._pending) // hop * hop

@@ -1,4 +1,4 @@
-"""Audio files: opened with errors that name them, written whole or not at all."""
+"""Reads and writes audio files. Errors name the file, and a file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _FORMAT_OF_SUFFIX = {"AIF": "AIFF", "AIFC": "AIFF", "OGA": "OGG", "OPUS": "OGG",
 
 
 def format_for(path: Path, source_format: str, source_subtype: str) -> tuple[str, str]:
-    """The format and subtype for writing ``path``: the name's format, and the source's subtype where that can hold it.
+    """The format and subtype for writing ``path``.
 
-    AudioFileError if the name's suffix is no writable format.
+    The format is that of the suffix, or the source's if there is none. The subtype is the source's if the format can
+    hold it, else the format's default. AudioFileError if the suffix names no writable format.
     """
     suffix = path.suffix[1:].upper()
     format_ = _FORMAT_OF_SUFFIX.get(suffix, suffix)
@@ -42,7 +43,7 @@ def format_for(path: Path, source_format: str, source_subtype: str) -> tuple[str
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sf.SoundFile]:
-    """The file, open for ``blocks``; AudioFileError that names it if it cannot be read."""
+    """Opens the file for ``blocks``. AudioFileError that names it if it cannot be read."""
     if path.is_dir():
         raise AudioFileError(_("cannot read {path}: it is a folder, not a file").format(path=path))
     if not path.exists():
@@ -56,9 +57,9 @@ def reading(path: Path) -> Iterator[sf.SoundFile]:
 
 
 def blocks(source: sf.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
-    """The rest of ``source`` in blocks of a second, shape (samples, channels), float32, finite.
+    """Yields the rest of ``source`` in blocks of a second, shape (samples, channels), float32, finite.
 
-    AudioFileError that names ``path`` if it cannot be read to its end.
+    AudioFileError that names ``path`` if it cannot be read to its end, or if a sample is not finite.
     """
     while True:
         try:
@@ -77,7 +78,7 @@ def blocks(source: sf.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
 
 
 def partial_file(path: Path, run: int) -> Path:
-    """Where ``path`` is while it is being written, by the process ``run`` or one that works for it."""
+    """The temporary path of ``path`` while it is being written. ``run`` is the number of the command's main process."""
     return path.with_name(f".{path.name}.{run}.partial")
 
 
@@ -85,10 +86,10 @@ def partial_file(path: Path, run: int) -> Path:
 def writing(
     path: Path, sample_rate: int, channels: int, format_: str, subtype: str, run: int, force: bool = False
 ) -> Iterator[sf.SoundFile]:
-    """A file that takes the name ``path`` when the block ends well, and leaves nothing behind when it does not.
+    """Opens a file that gets the name ``path`` when the block ends without an error. Otherwise nothing is left behind.
 
-    A process that is killed meanwhile leaves ``partial_file(path, run)``. An existing file is an AudioFileError unless
-    ``force``.
+    A process that is killed meanwhile leaves ``partial_file(path, run)``. AudioFileError if the file cannot be written,
+    or exists and ``force`` is off.
     """
     partial = partial_file(path, run)
     try:

@@ -1,4 +1,4 @@
-"""``densenoiser enhance``: audio files through the same streaming engine as the microphone."""
+"""``densenoiser enhance``: removes noise from audio files with the same streaming denoiser as the microphone."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 
 class InterruptedJobError(Exception):
-    """The user wants no more; the file being written is dropped."""
+    """The user interrupted the command. The file being written is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to enhance and where the result goes."""
+    """One file to enhance, and where the result goes."""
 
     source: Path
     target: Path
@@ -47,14 +47,14 @@ class Job:
     strength_db: float
     force: bool
     run: int = field(default_factory=os.getpid)
-    """The process that all jobs of a command belong to."""
+    """The number of the command's main process, which all its jobs share."""
 
 
 def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None]) -> float:
-    """Enhances one file and returns its length, s; ``on_progress`` gets the seconds of each block when it is done.
+    """Enhances one file and returns its length, s. ``on_progress`` gets the length of each finished block, s.
 
-    The result has the source's rate, channels (each filtered on its own) and length, and each sample keeps its place.
-    Raises AudioFileError or ModelError, and whatever ``on_progress`` raises; then nothing is left at the target.
+    The result has the source's rate, channels and length. Each channel is filtered on its own, and each sample keeps its
+    place. Raises AudioFileError or ModelError, and whatever ``on_progress`` raises. Then nothing is left at the target.
     """
     with reading(job.source) as source:
         rate, channels = source.samplerate, source.channels
@@ -72,7 +72,7 @@ def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Adds the command's arguments."""
     parser.description = _("Remove noise from audio files of any rate, channel count and format that libsndfile reads.")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=_("audio files"))
     parser.add_argument(
@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enhances every file; 0 if all went well, 1 if any failed or nothing could start, 130 if interrupted."""
+    """Enhances every file. Returns 0 if all went well, 1 if any failed or nothing could start, 130 if interrupted."""
     console, complaints = Console(), Console(stderr=True)
     try:
         load_model(args.model)
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> list[Job]:
-    """One job per input; AudioFileError where they cannot all be written."""
+    """Plans one job per input. AudioFileError if their results cannot all be written."""
     several = len(args.inputs) > 1
     into_folder = several or args.output.is_dir()
     if into_folder:
@@ -156,7 +156,7 @@ def _plan(args: argparse.Namespace) -> list[Job]:
 
 
 def _complain(console: Console, error: Exception, job: Job | None = None) -> None:
-    # An AudioFileError names its file itself.
+    # The message of an AudioFileError names the file already.
     where = f"{job.source}: " if job and isinstance(error, ModelError) else ""
     console.print(
         f"densenoiser enhance: {where}{error}",
@@ -169,14 +169,17 @@ def _complain(console: Console, error: Exception, job: Job | None = None) -> Non
 
 @contextmanager
 def _progress(console: Console, jobs: list[Job]) -> Iterator[Callable[[float, int], None]]:
-    """A bar over all files' audio; the function given takes seconds of audio and files done, both so far."""
+    """Shows a progress bar over the audio of all files.
+
+    The function that it yields takes the totals so far, seconds of audio and finished files.
+    """
     total = 0.0
     for job in jobs:
         try:
             with reading(job.source) as source:
                 total += source.frames / source.samplerate
         except AudioFileError:
-            continue  # told when its turn comes
+            continue  # the file's own job reports it
     with Progress(
         *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
@@ -194,7 +197,10 @@ Result = float | Exception
 
 
 def _results(jobs: list[Job], processes: int, advance: Callable[[float, int], None]) -> Iterator[tuple[Job, Result]]:
-    """Each job with its seconds of audio or its error, as they finish; alone in this process, several in parallel."""
+    """Yields each job when it is finished, with its seconds of audio or its error.
+
+    A single job, or jobs for a single process, run in this process. Otherwise they run in parallel.
+    """
     if len(jobs) == 1 or processes == 1:
         yield from _results_here(jobs, advance)
     else:
@@ -245,13 +251,13 @@ def _results_in_parallel(
                 pool.shutdown(cancel_futures=True)
                 raise
     finally:
-        for job in jobs:  # of workers that were killed
+        for job in jobs:  # workers that were killed leave these files
             partial_file(job.target, job.run).unlink(missing_ok=True)
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """An interrupt that comes now is taken afterwards. Processes that are started now never take any."""
+    """Defers an interrupt to the end of the block. Processes started inside the block ignore interrupts."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -270,7 +276,7 @@ _shared: dict[str, Any] = {}
 
 
 def _start_worker(seconds: Any, stop: Any, text_domain: str, catalogues: str) -> None:
-    """In each process. Its language is the parent's; interrupts are the parent's to handle, which sets ``stop``."""
+    """Prepares a worker process with the parent's language. The parent handles interrupts, and sets ``stop``."""
     gettext.bindtextdomain(text_domain, catalogues)
     gettext.textdomain(text_domain)
     _shared.update(seconds=seconds, stop=stop)

@@ -1,1 +1,1 @@
-"""Small measures of sound: level, speech activity, lag, SI-SDR."""
+"""Measures of sound: level, speech activity, lag and SI-SDR."""

@@ -1,4 +1,4 @@
-"""Lags: where one recording fits into another, by cross-correlation."""
+"""Finds the lag between two recordings by cross-correlation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..stft import Samples
 
 
 def best_lag(piece: Samples, around: Samples) -> tuple[int, float]:
-    """Where in ``around`` the shorter ``piece`` fits best, in samples, and the normalised correlation there, -1 to 1."""
+    """The position in ``around`` where the shorter ``piece`` fits best, samples, and the normalised correlation, -1 to 1."""
     size = 1 << (len(around) + len(piece) - 1).bit_length()
     spectrum = np.fft.rfft(around, size) * np.conj(np.fft.rfft(piece, size))
     lags = len(around) - len(piece) + 1
@@ -22,9 +22,9 @@ def best_lag(piece: Samples, around: Samples) -> tuple[int, float]:
 
 
 def whole_lag(reference: Samples, recording: Samples, longest: int | None = None) -> int:
-    """How much later ``recording`` has the sound of ``reference``, in samples, from 0 to below ``longest``.
+    """The lag of ``recording`` behind ``reference``, samples, at least 0 and below ``longest``.
 
-    The correlation is not normalised: for recordings that hold the reference whole, or all but its end.
+    The correlation is not normalised. So the recording must hold the whole reference, or all but its end.
     """
     size = 1 << (len(reference) + len(recording)).bit_length()
     spectrum = np.fft.rfft(recording, size) * np.conj(np.fft.rfft(reference, size))

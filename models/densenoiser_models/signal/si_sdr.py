@@ -1,4 +1,4 @@
-"""SI-SDR: how much of a recording is the speech that it should be."""
+"""Measures SI-SDR, the ratio of the wanted speech in a recording to everything else in it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from .level import power_db
 
 
 def si_sdr(reference: Samples, output: Samples) -> float:
-    """Scale-invariant signal-to-distortion ratio of ``output``, dB. Both float32, shape (samples,), lined up.
+    """The scale-invariant signal-to-distortion ratio of ``output``, dB.
 
-    Both means are removed first. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, equation 2.
+    Both arrays are float32, shape (samples,), and lined up. Their means are removed first. The formula is equation 2 of
+    Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019.
     """
     target = reference - np.mean(reference, dtype=np.float64)
     estimate = output - np.mean(output, dtype=np.float64)

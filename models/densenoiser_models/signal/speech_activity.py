@@ -1,4 +1,4 @@
-"""Speech activity: where a clean recording speaks, where it pauses, and where words begin."""
+"""Finds speech, pauses and the beginnings of words in a clean recording."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from ..stft import Samples
 
 RATE = 48_000
-"""All audio in the evaluation, Hz."""
+"""The sample rate of all audio in the evaluation, Hz."""
 STEP = RATE // 100
-"""Resolution of the analysis, samples: 10 ms."""
+"""The resolution of the analysis, samples. It is 10 ms."""
 ACTIVE_RANGE_DB = 25.0
-"""A frame speaks if it is within this of the loud frames' level, the 95th percentile of all."""
+"""A step is speech if its level is within this range of the loud level, the 95th percentile of all steps."""
 PAUSE_RANGE_DB = 30.0
-"""A pause is at least this far below it; recordings that hiss louder than that have none."""
+"""A pause is at least this far below the loud level. A recording with louder hiss has no pauses."""
 GUARD_STEPS = 5
-"""Kept free at both ends of a pause, 10 ms steps: decays and breaths."""
+"""This many steps of 10 ms at both ends do not count as pause, because of decays and breaths."""
 ONSET_QUIET_STEPS = 10
-"""A word begins after at least this much without speech, 10 ms steps."""
+"""A word begins after at least this many steps of 10 ms without speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechActivity:
-    """Sample masks over one recording, shape (samples,), bool, and the first samples of its words."""
+    """Masks of speech and pauses over one recording, shape (samples,), bool, and the first samples of its words."""
 
     active: NDArray[np.bool_]
     pauses: NDArray[np.bool_]
@@ -33,7 +33,7 @@ class SpeechActivity:
 
     @classmethod
     def of(cls, clean: Samples) -> SpeechActivity:
-        """From the level of 10 ms steps, smoothed over 30 ms."""
+        """Measures the level of 10 ms steps, smoothed over 30 ms, and compares it with the loud level."""
         steps = len(clean) // STEP
         power = np.mean(np.square(clean[: steps * STEP].astype(np.float64)).reshape(steps, STEP), axis=1)
         smooth = np.convolve(power, np.full(3, 1 / 3), mode="same") if steps >= 3 else power
@@ -55,12 +55,12 @@ class SpeechActivity:
 
 
 def active_frames(power: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Frames that speak; ``power`` of each frame, shape (frames,)."""
+    """A mask of the frames with speech. ``power`` is that of each frame; both have shape (frames,)."""
     return np.asarray(power >= np.percentile(power, 95) * 10 ** (-ACTIVE_RANGE_DB / 10))
 
 
 def active_level(sound: Samples) -> float:
-    """RMS of the 10 ms steps that speak; ``sound`` at 48 kHz, shape (samples,)."""
+    """The RMS of the 10 ms steps with speech, linear. ``sound`` is at 48 kHz, shape (samples,)."""
     steps = len(sound) // STEP
     power = np.mean(sound[: steps * STEP].reshape(steps, STEP).astype(np.float32) ** 2, axis=1)
     return float(np.sqrt(np.mean(power[active_frames(power)])))
