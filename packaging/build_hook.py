@@ -1,4 +1,4 @@
-"""Completes a wheel or an editable install: compiled translations, and in the wheel the desktop files."""
+"""Adds compiled translations to a wheel or an editable install, and the desktop files to a wheel."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class DesktopHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Runs ``catalogue.py compile`` first; ``artifacts`` in pyproject.toml takes the results into the wheel."""
+    """Runs ``catalogue.py compile`` before the build. ``artifacts`` in pyproject.toml takes the results into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """``version`` is "standard" or "editable"; the latter finds ``packaging/share`` in the checkout."""
+        """``version`` is "standard" or "editable". An editable install uses ``packaging/share`` in the checkout."""
         path = Path(self.root) / "packaging" / "catalogue.py"
         spec = importlib.util.spec_from_file_location("catalogue", path)
         assert spec is not None

@@ -1,9 +1,9 @@
-"""The translations: extract what the sources say, merge it into each language, compile what programs read.
+"""Extracts the messages of the sources, merges them into each language, and compiles the catalogues.
 
     python packaging/catalogue.py extract    sources -> locale/densenoiser.pot -> locale/LANGUAGE.po
     python packaging/catalogue.py compile    locale/LANGUAGE.po -> PACKAGE/locale/LANGUAGE/LC_MESSAGES/densenoiser.mo
 
-The build hook compiles on every install; extract after changing a message.
+The build hook compiles on every install. Run extract after changing a message.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LOCALE = ROOT / "packaging" / "locale"
 TEMPLATE = LOCALE / f"{DOMAIN}.pot"
 SOURCES = ("daemon/densenoiser_daemon", "models/densenoiser_models", "tray/densenoiser_tray")
 PROGRAMS = ("daemon/densenoiser_daemon", "tray/densenoiser_tray")
-"""Packages that bind the text domain; each carries the whole catalogue."""
-# What argparse itself says, so that a usage line is not half in English. Standard library messages are the same in all
-# Python versions that we support.
+"""The packages that bind the text domain. Each carries the whole catalogue."""
+# argparse's own messages, so that a usage line is not half in English. They are the same in all Python versions that we
+# support.
 ARGPARSE_MESSAGES = (
     "usage: ",
     "options",
@@ -56,24 +56,24 @@ def extracted() -> Catalog:
             ROOT / source, method_map=[("**.py", "python")], comment_tags=("Translators:",), strip_comment_tags=True
         )
         for path, _line, message, comments, context in sorted(found, key=lambda item: item[:2]):
-            # Files without lines: a line added above a message should not change the catalogue.
+            # Locations have no line numbers, so that a line added above a message does not change the catalogue.
             catalogue.add(message, None, [(f"{source}/{path}", 0)], auto_comments=comments, context=context)
     return catalogue
 
 
 def languages() -> dict[str, Path]:
-    """Language code to its catalogue."""
+    """Maps each language code to the path of its catalogue."""
     return {path.stem: path for path in sorted(LOCALE.glob("*.po"))}
 
 
 def read(language: str, path: Path) -> Catalog:
-    """One language's catalogue; PoFileError if it does not parse."""
+    """Reads one language's catalogue. PoFileError if it does not parse."""
     with path.open("rb") as file:
         return read_po(file, locale=language, domain=DOMAIN, abort_invalid=True)
 
 
 def extract() -> None:
-    """Write the template and bring every language up to it, keeping translations; nothing is guessed."""
+    """Writes the template and updates every language to it. Translations are kept, and none is guessed."""
     template = extracted()
     _write(TEMPLATE, template)
     for language, path in languages().items():
@@ -86,14 +86,14 @@ def extract() -> None:
 
 
 def compile_catalogues() -> list[Path]:
-    """Write the ``.mo`` of every language into every program; the paths written."""
+    """Writes the ``.mo`` of every language into every program. Returns the paths written."""
     written = []
     for language, path in languages().items():
         catalogue = read(language, path)
         for program in PROGRAMS:
             target = ROOT / program / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.mo"
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Written aside and renamed: a running program never reads half a catalogue.
+            # Written under another name first and then renamed, so that a running program never reads half a catalogue.
             fresh = target.with_suffix(".mo.new")
             with fresh.open("wb") as file:
                 write_mo(file, catalogue)
@@ -108,7 +108,7 @@ def _write(path: Path, catalogue: Catalog) -> None:
 
 
 def main() -> int:
-    """Run one step from the command line."""
+    """Runs one step from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=("extract", "compile"))
     if parser.parse_args().step == "extract":

@@ -1,4 +1,4 @@
-"""Build the wheel, install it with what the lock file names into a fresh environment, and run what a user would run first."""
+"""Builds the wheel, installs it with the locked dependencies into a fresh environment, and runs the first commands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COMMANDS = (
 
 
 def run(*arguments: str | Path) -> str:
-    """Run a command; what it printed. Ends the program with its output if it fails."""
+    """Runs a command and returns what it printed. If it fails, ends this program with the command's output."""
     done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(str(a) for a in arguments)} failed with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -42,7 +42,7 @@ def run(*arguments: str | Path) -> str:
 
 
 def main() -> int:
-    """Exit code 0 if the wheel is whole and its programs start."""
+    """Returns exit code 0 if the wheel is complete and its programs start."""
     with tempfile.TemporaryDirectory(prefix="densenoiser-wheel-") as name:
         folder = Path(name)
         run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
@@ -55,7 +55,7 @@ def main() -> int:
         pip = (folder / "venv/bin/python", "-m", "pip", "--disable-pip-version-check")
         run(*pip, "install", "--quiet", "--require-hashes", "--requirement", LOCK)
         run(*pip, "install", "--quiet", "--no-deps", wheel)
-        run(*pip, "check")  # the lock lacks nothing, and nothing in it is too old
+        run(*pip, "check")  # the lock file names every dependency, and none is too old
         for program, *arguments in COMMANDS:
             output = run(folder / "venv/bin" / program, *arguments)
             if not output.strip():

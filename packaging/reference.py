@@ -1,9 +1,9 @@
-"""Man pages and shell completions, made from the programs' own parsers into ``packaging/share``.
+"""Makes man pages and shell completions in ``packaging/share`` from the programs' own parsers.
 
     python packaging/reference.py            write them; run it after changing an option
-    python packaging/reference.py --check    only look whether they are up to date
+    python packaging/reference.py --check    only check whether they are up to date
 
-Needs the development dependencies (shtab, argparse-manpage) and the package itself.
+It needs the development dependencies (shtab, argparse-manpage) and the package itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-# What is generated is English, at one width, whoever generates it.
+# The generated files are in English and of one width on every machine.
 os.environ.update(LANGUAGE="C", COLUMNS="80")
 
 import shtab
@@ -61,7 +61,7 @@ EXAMPLES = {
 
 
 def pages() -> dict[Path, str]:
-    """Every generated file's path under ``SHARE`` and its text."""
+    """Maps the path of every generated file under ``SHARE`` to its text."""
     made: dict[Path, str] = {}
     for parser in (densenoised.build_parser(), densenoiser.build_parser(), densenoiser_tray.build_parser()):
         _complete_paths(parser)
@@ -79,7 +79,7 @@ def _man_page(parser: argparse.ArgumentParser) -> str:
         "manual_title": "DenseNoiser",
     }
     page = Manpage(parser, data)
-    page.date = ""  # the same page from the same parser, on any day
+    page.date = ""  # the same parser gives the same page on any day
     sections = [str(page).rstrip("\n") + "\n", _examples(parser.prog)]
     if parser.prog != "densenoiser-tray":
         sections += [_exit_status(parser.prog), _files()]
@@ -87,7 +87,7 @@ def _man_page(parser: argparse.ArgumentParser) -> str:
 
 
 def _examples(program: str) -> str:
-    """The section of examples, troff."""
+    """The section of examples, in troff."""
     lines = [".SH EXAMPLES"]
     for command, meaning in EXAMPLES[program].items():
         lines += [".TP", ".B " + command.replace("-", "\\-"), meaning]
@@ -95,7 +95,7 @@ def _examples(program: str) -> str:
 
 
 def _exit_status(program: str) -> str:
-    """The section on exit codes, troff, from the errors that have them."""
+    """The section on exit codes, in troff. It is made from the error classes that have exit codes."""
     meanings: dict[int, list[str]] = {0: ["Ended as asked."]}
     for error in errors.DensenoiserError.__subclasses__():
         meanings.setdefault(error.exit_code, []).append((error.__doc__ or "").splitlines()[0])
@@ -110,7 +110,7 @@ def _exit_status(program: str) -> str:
 
 
 def _files() -> str:
-    """The section on the settings file, troff."""
+    """The section on the settings file, in troff."""
     lines = [".SH FILES", ".TP", ".I ~/.config/densenoiser/settings.toml", "The settings (TOML). Commands and the tray"]
     lines += ["change it; comments survive, and so do other lines. A line with a fault counts as missing.", ".RS"]
     for key, declaration in declared().items():
@@ -119,7 +119,7 @@ def _files() -> str:
 
 
 def _complete_paths(parser: argparse.ArgumentParser) -> None:
-    """Let the shell complete file names where the parser makes a Path of the argument."""
+    """Lets the shell complete file names for every argument that the parser turns into a Path."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
@@ -129,7 +129,7 @@ def _complete_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def main() -> int:
-    """1 if anything was out of date under ``--check``."""
+    """Writes the files, or checks them. Returns 1 if anything was out of date under ``--check``, else 0."""
     parser = argparse.ArgumentParser(description="Make the man pages and completions.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     check = parser.parse_args().check

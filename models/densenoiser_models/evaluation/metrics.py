@@ -1,7 +1,7 @@
-"""What is measured on one recording: published scores from their own packages, and what users complain of.
+"""Computes the scores of one recording: published metrics from their own packages, and what users complain of.
 
-All audio is mono float32 at 48 kHz, shape (samples,), in [-1, 1], already lined up. Levels are in dB; NaN where a
-recording has nothing to measure (no pause, no onset, nothing above 8 kHz).
+All audio is mono float32 at 48 kHz, shape (samples,), in [-1, 1], already lined up. Levels are in dB. A score is NaN if
+the recording has nothing to measure, such as no pause, no onset, or nothing above 8 kHz.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from ..signal.speech_activity import RATE, SpeechActivity
 from ..stft import Samples
 
 NARROW_RATE = 16_000
-"""Where PESQ, STOI, SI-SDR and DNSMOS are defined, Hz."""
+"""The sample rate at which PESQ, STOI, SI-SDR and DNSMOS are computed, Hz."""
 DNSMOS_SECONDS = 9.01
 DNSMOS_HOP_SECONDS = 4.5
 ONSET_SECONDS = 0.030
 HIGH_BAND_HZ = (8_000.0, 20_000.0)
 FULL_BAND_FLOOR_DB = -50.0
-"""A clip is full-band if its speech's level in the high band is within this of its whole level."""
+"""A clip is full-band if its speech's level in the high band is less than this below its whole level."""
 
 Score = dict[str, float]
 Metric = Callable[[Samples, Samples, Samples], Score]
-"""(clean, noisy, output) to named figures."""
+"""Takes (clean, noisy, output) and returns named figures."""
 
 
 class MissingMetricError(Exception):
-    """A metric's package or weights are not there; the message says how to get them."""
+    """A metric's package or weights are missing. The message says how to get them."""
 
 
 def onset_loss_db(clean: Samples, output: Samples, activity: SpeechActivity) -> float:
-    """How much of the first 30 ms of words is gone, dB, median over the words; 0 is none.
+    """How much the first 30 ms of words are attenuated, dB, median over the words. 0 is no loss.
 
-    The clean word's share of the output, by projection, so that noise left over does not count as speech.
+    The output is projected on the clean word, so that noise left over does not count as speech.
     """
     losses = []
     for onset in activity.onsets:
@@ -57,10 +57,10 @@ def onset_loss_db(clean: Samples, output: Samples, activity: SpeechActivity) -> 
 
 
 def musical_noise(noisy: Samples, output: Samples, activity: SpeechActivity) -> float:
-    """Log ratio of the kurtosis of the power spectrum in pauses, output to input; 0 is none, above 0.5 is heard.
+    """The log ratio of the power spectrum's kurtosis in pauses, output to input. 0 is none; above 0.5 it is audible.
 
     Isolated peaks raise the kurtosis (Uemura et al., "Automatic optimization scheme of spectral subtraction based on
-    musical noise assessment via higher-order statistics", IWAENC 2008). Each bin is taken on its own.
+    musical noise assessment via higher-order statistics", IWAENC 2008). The kurtosis is the mean over single bins.
     """
     frame, hop = 1536, 768
     window = np.hanning(frame)
@@ -80,7 +80,7 @@ def musical_noise(noisy: Samples, output: Samples, activity: SpeechActivity) -> 
 
 
 def high_band(audio: Samples) -> Samples:
-    """What is between 8 and 20 kHz."""
+    """The part of ``audio`` between 8 and 20 kHz."""
     spectrum = np.fft.rfft(audio)
     frequencies = np.fft.rfftfreq(len(audio), 1 / RATE)
     spectrum[(frequencies < HIGH_BAND_HZ[0]) | (frequencies > HIGH_BAND_HZ[1])] = 0
@@ -94,7 +94,7 @@ def is_full_band(clean: Samples) -> bool:
 
 
 def intrusive(clean: Samples, _: Samples, output: Samples) -> Score:
-    """PESQ-WB, STOI, ESTOI, SI-SDR, at 16 kHz against the clean recording."""
+    """PESQ-WB, STOI, ESTOI and SI-SDR against the clean recording, at 16 kHz."""
     pesq, pystoi = _package("pesq", "pesq"), _package("pystoi", "pystoi")
     reference, degraded = _narrow(clean), _narrow(output)
     pesq_wb = math.nan
@@ -112,8 +112,8 @@ def intrusive(clean: Samples, _: Samples, output: Samples) -> Score:
 def dnsmos(_: Samples, __: Samples, output: Samples) -> Score:
     """DNSMOS P.835: predicted ratings of speech, background and overall, 1 to 5 (Reddy et al., ICASSP 2022).
 
-    As the speechmos package rates: 9.01 s at 16 kHz, shorter recordings repeated; but every 4.5 s instead of every
-    second, since each rating costs half a second of a core.
+    It rates as the speechmos package does, pieces of 9.01 s at 16 kHz, with shorter recordings repeated. But it rates
+    every 4.5 s instead of every second, because each rating takes a core half a second.
     """
     session, correct = _dnsmos_model()
     audio = np.clip(_narrow(output), -1.0, 1.0)
@@ -126,9 +126,9 @@ def dnsmos(_: Samples, __: Samples, output: Samples) -> Score:
 
 
 def nisqa(weights: Path) -> Metric:
-    """NISQA v2's five ratings with the weights at ``weights`` (Mittag et al., Interspeech 2021).
+    """A metric with NISQA v2's five ratings, from the file ``weights`` (Mittag et al., Interspeech 2021).
 
-    The weights are for non-commercial use and are not shipped. MissingMetricError if they or torchmetrics are missing.
+    The weights are for non-commercial use and are not shipped. MissingMetricError if they or a package are missing.
     """
     implementation = _package("torchmetrics.functional.audio.nisqa", "torchmetrics")
     torch = _package("torch", "torch")
@@ -138,7 +138,7 @@ def nisqa(weights: Path) -> Metric:
     checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
     network = implementation._NISQADIM(checkpoint["args"])
     network.load_state_dict(checkpoint["model_state_dict"])
-    # Its own loader knows one path in the home folder and downloads what is not there.
+    # torchmetrics' own loader reads only a path in the home folder, and downloads the weights if they are missing.
     implementation._load_nisqa_model = lambda: (network, checkpoint["args"])
     names = ("NISQA", "NISQA noisiness", "NISQA discontinuity", "NISQA coloration", "NISQA loudness")
 
@@ -150,7 +150,7 @@ def nisqa(weights: Path) -> Metric:
 
 
 def complaints(clean: Samples, noisy: Samples, output: Samples) -> Score:
-    """Word onsets lost, noise left in pauses, musical noise."""
+    """Measures lost word onsets, noise left in pauses, and musical noise."""
     activity = SpeechActivity.of(clean)
     pauses = activity.pauses
     return {
@@ -161,10 +161,10 @@ def complaints(clean: Samples, noisy: Samples, output: Samples) -> Score:
 
 
 def safety(clean: Samples, noisy: Samples, enhance: Callable[[Samples], Samples]) -> Score:
-    """What a system does to speech that needs no help and to noise alone; ``enhance`` gives lined-up output.
+    """Measures what a system does to clean speech and to noise alone, dB. The output of ``enhance`` must be lined up.
 
-    Level change of clean speech as it is, and at -45 dBFS; of its 8-20 kHz band if it has one; attenuation of the
-    pair's noise alone after the first half second. dB.
+    The scores are the level change of clean speech near -26 dBFS and at -45 dBFS, the loss at its word onsets, the level
+    change of its 8-20 kHz band if it has one, and that of the pair's noise alone after the first half second.
     """
     active = SpeechActivity.of(clean).active
     if not active.any():
@@ -179,7 +179,7 @@ def safety(clean: Samples, noisy: Samples, enhance: Callable[[Samples], Samples]
         "clean onset loss dB": onset_loss_db(speech, kept, SpeechActivity.of(speech)),
     }
     if is_full_band(speech):
-        # While somebody speaks: hiss in the pauses is rightly removed.
+        # Only during speech, because removing the hiss in the pauses is right.
         scores["high band dB"] = level_db(high_band(kept)[active]) - level_db(high_band(speech)[active])
     noise = noisy - clean
     settled = slice(RATE // 2, None)
@@ -189,7 +189,7 @@ def safety(clean: Samples, noisy: Samples, enhance: Callable[[Samples], Samples]
 
 
 def available(nisqa_weights: Path | None) -> tuple[Mapping[str, Metric], list[str]]:
-    """The metrics that can be computed here, and a line for each that cannot."""
+    """The metrics that can be computed on this machine, and a line for each that cannot."""
     makers: dict[str, Callable[[], Metric]] = {
         "intrusive": _checked(intrusive, "pesq", "pystoi"),
         "dnsmos": _checked(dnsmos, "speechmos.dnsmos"),
@@ -234,7 +234,10 @@ def _narrow(audio: Samples) -> Samples:
 
 @cache
 def _dnsmos_model() -> tuple[ort.InferenceSession, Callable[..., tuple[float, float, float]]]:
-    """The package's graph on one thread, since its default fights other processes for the cores, and its correction."""
+    """The speechmos package's graph and its correction of the ratings.
+
+    The graph runs on one thread, because its default number of threads slows other processes down.
+    """
     module = _package("speechmos.dnsmos", "speechmos")
     path = Path(module.__file__).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
     options = ort.SessionOptions()

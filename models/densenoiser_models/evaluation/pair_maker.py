@@ -1,4 +1,4 @@
-"""A fixed, listed set of noisy and clean pairs on disk, for evaluation."""
+"""Makes a fixed set of noisy and clean pairs on disk, listed in a table, for the evaluation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PEAK = 0.98
 
 @dataclass(frozen=True, slots=True)
 class PairPlan:
-    """What to make: how many pairs, how long, and between which levels."""
+    """The plan of a set: the number of pairs, their length and levels, the share of babble, and the seed."""
 
     pairs: int = 160
     seconds: float = 8.0
@@ -35,8 +35,11 @@ class PairPlan:
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A line of ``pairs.csv``. Levels are those written: ``speech_level_db`` is the active level in dBFS, ``snr_db``
-    its distance to the noise's RMS over the pair."""
+    """A line of ``pairs.csv``. Its levels are those of the files written.
+
+    ``speech_level_db`` is the active level of the speech in dBFS. ``snr_db`` is its distance to the RMS of the noise
+    over the whole pair.
+    """
 
     name: str
     snr_db: float
@@ -47,7 +50,7 @@ class PairRow:
 
 
 class Sources:
-    """The recordings below some folders, read on demand; the unusable ones are listed and passed over."""
+    """The recordings below some folders, read on demand. ``left_out`` lists the unusable ones, which are skipped."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         """AudioFileError if a folder has no audio."""
@@ -55,7 +58,7 @@ class Sources:
         self.left_out: dict[str, str] = {}
 
     def read(self, index: int) -> Samples | None:
-        """File ``index`` at 48 kHz, or None if it cannot be used."""
+        """Reads file ``index`` at 48 kHz. None if it cannot be used."""
         path = self.files[index % len(self.files)][1]
         if str(path) in self.left_out:
             return None
@@ -66,9 +69,9 @@ class Sources:
             return None
 
     def take(self, first: int, samples: int, joined: bool) -> tuple[Samples, str] | None:
-        """``samples`` of audio from file ``first`` on and the files it came from, or None if that file is unusable.
+        """At least ``samples`` of audio from file ``first`` on, and the names of its files. None if that file is unusable.
 
-        ``joined``: short files are followed by the next ones of the same folder; otherwise the file is repeated.
+        If the file is too short and ``joined`` is set, the next files of the same folder follow. Otherwise it is repeated.
         """
         sound = self.read(first)
         if sound is None:
@@ -91,10 +94,10 @@ class Sources:
 
 
 def write_pairs(out: Path, speech: Sources, noise: Sources, plan: PairPlan) -> Iterator[PairRow]:
-    """Write ``clean/NAME``, ``noisy/NAME`` (48 kHz FLAC, 24 bit) and ``pairs.csv`` into ``out``, yielding each pair.
+    """Writes ``clean/NAME``, ``noisy/NAME`` (48 kHz FLAC, 24 bit) and ``pairs.csv`` into ``out``. Yields each pair.
 
-    Speech folders and noise files are gone through evenly, in an order that the seed decides. AudioFileError if the
-    set exists or nothing usable is left.
+    Takes speech folders and noise files in turn, in an order set by the seed. AudioFileError if the set exists or
+    nothing usable is left.
     """
     if (out / "pairs.csv").exists():
         raise AudioFileError(f"{out} already holds a set of pairs; remove it or choose another --out")
@@ -148,7 +151,7 @@ def _crop(rng: np.random.Generator, sound: Samples, samples: int) -> Samples:
 
 
 def _babble(rng: np.random.Generator, speech: Sources, samples: int) -> tuple[Samples, str] | None:
-    """Five voices at once, at levels a few dB apart."""
+    """Mixes five voices at levels a few dB apart."""
     total, names = np.zeros(samples, np.float32), []
     for index in rng.integers(len(speech.files), size=5):
         taken = speech.take(int(index), samples, joined=True)
@@ -161,7 +164,7 @@ def _babble(rng: np.random.Generator, speech: Sources, samples: int) -> tuple[Sa
 
 
 def _voice_order(rng: np.random.Generator, speech: Sources) -> Iterator[int]:
-    """Files of every folder in turn."""
+    """Yields files endlessly, one from each folder in turn."""
     folders: dict[Path, list[int]] = {}
     for i, (_, path) in enumerate(speech.files):
         folders.setdefault(path.parent, []).append(i)

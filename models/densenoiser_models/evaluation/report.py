@@ -1,4 +1,4 @@
-"""Reports scores, one row a system: a table on the terminal, CSV, JSON and Markdown."""
+"""Reports scores with one row per system, as tables on the terminal, CSV, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from .scores import Row
 
 Summary = dict[str, dict[str, float]]
-"""System to column to figure."""
+"""Maps each system to its columns, and each column to its figure."""
 
 QUALITY = ("OVRL", "SIG", "BAK", "NISQA", "PESQ", "STOI", "ESTOI", "SI-SDR")
 NISQA_DIMENSIONS = ("NISQA", "NISQA noisiness", "NISQA discontinuity", "NISQA coloration", "NISQA loudness")
@@ -32,13 +32,13 @@ TABLES = {"Quality": QUALITY, "NISQA": NISQA_DIMENSIONS, "What users complain of
 BY_MEDIAN = {"onset loss dB", "clean onset loss dB"}
 DECIMALS = {"STOI": 3, "ESTOI": 3, "SI-SDR": 1} | dict.fromkeys(set(COMPLAINTS) - {"musical noise"}, 1)
 
-# A harness that ranks these otherwise is broken: the order is that of every published comparison.
+# Every published comparison has this order. An evaluation that ranks these peers otherwise is broken.
 EXPECTED_ORDER = (("DeepFilterNet3", "GTCRN"), ("DeepFilterNet3", "RNNoise 0.1"), ("DeepFilterNet3", "RNNoise 0.2"))
 ORDER_METRICS = ("OVRL", "NISQA", "PESQ")
 
 
 def summarise(rows: Mapping[str, Sequence[Row]]) -> Summary:
-    """Each system's mean (median for onsets) over the pairs where a figure exists."""
+    """Each system's mean, or the median for onsets, over the pairs that have the figure."""
     summary: Summary = {}
     for system, scored in rows.items():
         names = dict.fromkeys(name for row in scored for name in row.scores)
@@ -52,7 +52,7 @@ def summarise(rows: Mapping[str, Sequence[Row]]) -> Summary:
 
 
 def check_harness(summary: Summary) -> list[str]:
-    """A line for each pair of peers that does not come out in the known order."""
+    """A line for each two peers whose scores are not in the published order."""
     return [
         f"self-check: {metric} of {better}, {summary[better][metric]:.3f}, is not above {worse}'s, "
         f"{summary[worse][metric]:.3f}"
@@ -65,7 +65,7 @@ def check_harness(summary: Summary) -> list[str]:
 
 
 def tables(summary: Summary) -> list[Table]:
-    """For the terminal, one table a group of columns."""
+    """The tables for the terminal, one per group of columns."""
     made = []
     for title, columns in TABLES.items():
         shown = _shown(columns, summary)
@@ -81,7 +81,7 @@ def tables(summary: Summary) -> list[Table]:
 
 
 def markdown(summary: Summary, pairs: int) -> str:
-    """The same tables for a model card."""
+    """The same tables in Markdown, for a model card."""
     lines = []
     for title, columns in TABLES.items():
         shown = _shown(columns, summary)
@@ -95,7 +95,7 @@ def markdown(summary: Summary, pairs: int) -> str:
 
 
 def write_files(folder: Path, rows: Mapping[str, Sequence[Row]], summary: Summary) -> None:
-    """scores.csv (a line a system and pair), summary.json and summary.md."""
+    """Writes scores.csv, with a line per system and pair, summary.json and summary.md."""
     names = dict.fromkeys(name for scored in rows.values() for row in scored for name in row.scores)
     with (folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

@@ -1,4 +1,4 @@
-"""The scores of one system over a set of pairs, kept on disk as they come, so that a run goes on where it stopped."""
+"""Scores one system over a set of pairs. Each score is stored at once, so that a run can resume where it stopped."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .peers import Enhance
 from .systems import System
 
 SCORES_VERSION = 1
-"""Raised when a metric's definition changes: older scores are then computed again."""
+"""Increase it when a metric's definition changes. Older scores are then computed again."""
 SAFETY = "levels"
 CLEAN = "clean"
-"""The name under which the reference itself is rated, as the ceiling of the predicted ratings."""
+"""The system name under which the clean reference itself is rated, as the ceiling of the predicted ratings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One pair's scores by one system; ``groups`` are the metrics that have been computed."""
+    """The scores of one pair by one system. ``groups`` names the metrics that have been computed."""
 
     pair: str
     digest: str
@@ -32,7 +32,7 @@ class Row:
 
 
 class ScoreFile:
-    """Rows of one version of one system, one JSON object a line, appended as they are made."""
+    """A file with the rows of one system, one JSON object per line. Rows of other versions are ignored."""
 
     def __init__(self, folder: Path, system: System) -> None:
         safe = re.sub(r"[^\w.-]+", "_", system.name)
@@ -40,7 +40,7 @@ class ScoreFile:
         self._version = f"{SCORES_VERSION}:{system.version}"
 
     def read(self) -> dict[str, Row]:
-        """The newest row of each pair; rows of other versions and a last line cut short are passed over."""
+        """The newest row of each pair. It skips rows of other versions, and a last line that was cut short."""
         rows: dict[str, Row] = {}
         if not self.path.is_file():
             return rows
@@ -55,7 +55,7 @@ class ScoreFile:
         return rows
 
     def append(self, row: Row) -> None:
-        """Adds a row at the end."""
+        """Appends a row."""
         record = {"version": self._version, "pair": row.pair, "digest": row.digest, "groups": row.groups}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record | {"scores": row.scores}) + "\n")
@@ -69,9 +69,10 @@ def score_system(
     on_row: Callable[[], None],
     safety_pairs: int | None = None,
 ) -> list[Row]:
-    """All rows of ``system``, those on disk and those made now; ``on_row`` is called at each.
+    """All rows of ``system``, those on disk and those computed now. ``on_row`` is called after each.
 
-    ``safety_pairs``: how many pairs get the safety scores, which cost three more runs of the system; None is all.
+    ``safety_pairs`` is the number of pairs that get the safety scores, or None for all. Those take up to three more runs
+    of the system.
     """
     file = ScoreFile(folder, system)
     known = file.read()

@@ -1,4 +1,4 @@
-"""The systems compared: ours and its peers, each optional."""
+"""Loads the systems that the evaluation compares, our models and the peers. Each is optional."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .peers import PEERS, Enhance
 
 
 class MissingSystemError(Exception):
-    """A system's package is not there; the message says how to get it."""
+    """A system's package is missing. The message says how to get it."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A loaded system. ``version`` changes when its output may: cached results are good for one version."""
+    """A loaded system. ``version`` changes when its output may change, so stored scores are valid for one version."""
 
     name: str
     version: str
@@ -28,9 +28,9 @@ class System:
 
 
 def load_system(name: str) -> System:
-    """A peer by its name in ``PEERS``, else one of our models by name or path.
+    """Loads a peer by its name in ``PEERS``, else one of our models by name or path.
 
-    Raises MissingSystemError, or ModelError for a model.
+    MissingSystemError if the peer cannot be loaded, ModelError if the model cannot.
     """
     if name in PEERS:
         package, load = PEERS[name]
@@ -44,7 +44,7 @@ def load_system(name: str) -> System:
     def start() -> Iterator[Process]:
         denoiser = OnnxDenoiser(model, "cpu")
         yield denoiser.process
-        if denoiser.fault is not None:  # or it would be scored for what it passed through
+        if denoiser.fault is not None:  # otherwise the noise that passed through would be scored
             raise ModelError(denoiser.fault)
 
     return System(model.name, model.sha256, FramewiseSystem(model.spec.hop, start, model.spec.sample_rate))
