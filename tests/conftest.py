@@ -53,7 +53,7 @@ settings.load_profile("repeatable")
 # A job in a shell's background is started with interrupts ignored, and so would be every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_SERVER_FIXTURES = {"server", "daemons", "stage_on"}
+_SERVER_FIXTURES = {"server", "daemons", "stage_on", "report"}
 _DESKTOP_FIXTURES = {"x_display", "panel", "start_tray"}
 
 

@@ -83,6 +83,7 @@ def run(system: PrivateServer, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.server
 def test_an_application_on_the_cable_hears_the_filtered_microphone_at_a_steady_delay(
     system: PrivateServer, daemon: StartDaemon, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ def test_the_recording_is_short_loud_enough_and_not_clipped() -> None:
     assert 0.05 < np.abs(speech + noise).max() < 1.0
 
 
+@pytest.mark.server
 def test_it_leaves_sound_and_picture_and_prints_the_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from densenoiser_models.networks import build_network
 from densenoiser_models.training.optimizer import MuonAndAdamW
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["densenet-tiny", "densenet-small", "densenet_seed", "conv_tasnet"])
 def test_every_parameter_moves(name: str) -> None:
     net = build_network(name)
