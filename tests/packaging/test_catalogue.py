@@ -59,6 +59,20 @@ def identity(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
 
+def test_no_message_hides_in_an_f_string() -> None:
+    """Before Python 3.12 an f-string is one token, and what is in it is not extracted."""
+    hidden = [
+        f"{path}:{call.lineno}"
+        for package in ("daemon", "models", "tray")
+        for path in (ROOT / package).rglob("*.py")
+        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in {"_", "ngettext"}
+    ]
+    assert hidden == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_string_is_left_out(language: str) -> None:
     known = catalogue.read(language, LANGUAGES[language])

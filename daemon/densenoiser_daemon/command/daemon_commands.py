@@ -71,7 +71,8 @@ async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
     if choice == AUTO:
         say(_("automatic: the sound server's default"))
     else:
-        say(f"{choice} ({microphones.get(choice, _('not connected'))})")
+        absent = _("not connected")
+        say(f"{choice} ({microphones.get(choice, absent)})")
 
 
 async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
