@@ -1,4 +1,4 @@
-"""The real daemon on a real sound server and a real bus: what an order changes, how soon it is heard, what survives."""
+"""Tests of commands to the real daemon on a real sound server and a real bus."""
 
 from __future__ import annotations
 

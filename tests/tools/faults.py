@@ -1,4 +1,4 @@
-"""Every fault that happens to a desktop, done for real: ``python -m tests.tools.faults`` prints what each one costs."""
+"""Causes real faults on a private sound server. ``python -m tests.tools.faults`` prints what each one costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the desktop is told."""
+"""Tests of when the tray shows a notification."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ async def connect() -> MessageBus:
 async def call(
     bus: MessageBus, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
 ) -> list[Any]:
-    """A method call and its answer's body; RefusedError instead of an error. Never starts the one who is called."""
+    """Calls a method and returns the body of the reply. RefusedError if it fails. Never starts the service it calls."""
     message = Message(
         destination=to,
         path=path,

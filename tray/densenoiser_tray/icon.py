@@ -1,4 +1,4 @@
-"""Draws the icon of each condition. Shapes differ, not only colours; a dark rim under a light body reads on any panel."""
+"""Draws the icon of each condition. The icons differ in shape and colour, and a dark rim keeps them clear on any panel."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Announcer:
         """Show the announcer a snapshot again after this time: something was held back. 0: nothing was."""
 
     def announce(self, daemon: DaemonSnapshot) -> Notification | None:
-        """What to say of this snapshot, if anything. A daemon that ends takes its trouble along without a word."""
+        """The notification for this snapshot, if any. Nothing is reported when the daemon ends during trouble."""
         self.wait_seconds = 0.0
         if not daemon.is_running:
             self._said = ""

@@ -90,7 +90,7 @@ class DaemonSnapshot:
 
     @property
     def condition(self) -> Condition:
-        """The one thing worth an icon; trouble first, because what the user asked for is not what he gets."""
+        """The condition that the icon shows. Trouble comes first, because the user does not get what they asked for."""
         if not self.is_running:
             return Condition.ABSENT
         if self.state in {BYPASSED, WAITING_FOR_SERVER, WAITING_FOR_MICROPHONE}:

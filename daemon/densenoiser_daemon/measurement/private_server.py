@@ -183,9 +183,9 @@ class PrivateServer:
     def play(self, path: Path, sink: str = feed_of()) -> subprocess.Popen[bytes]:
         """Play a file into a sink; the process ends with the file.
 
-        The server works in blocks of half of what the latency is above two process times: 10 ms, as a microphone does that
-        was opened for a call. By default the player asks for seconds, the fake microphone then delivers blocks of 43 ms,
-        and whoever opens it waits for the end of one.
+        The server's block is half of the latency beyond two process times, here 10 ms. Blocks of 10 ms match a microphone
+        opened for a call. By default the player asks for seconds of latency. The fake microphone then delivers blocks of
+        43 ms, and an application that opens it waits for the end of one.
         """
         return self.run(["paplay", "--latency-msec=100", "--process-time-msec=40", f"--device={sink}", str(path)])
 

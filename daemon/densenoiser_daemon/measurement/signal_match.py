@@ -122,8 +122,8 @@ def breaks(samples: Samples, signal: Samples, fastest: float = 0.01) -> list[tup
 
     A positive jump is sound that was lost, a negative one is silence or a repetition put in. The recording is followed in
     windows of a quarter of a second; a jump is a change of the delay by more than 1.5 ms and than ``fastest``, the rate at
-    which a correction of the clocks may change it (the drift controller's is 0.83 % at most). Where nothing is to be
-    recognised, as in deep pauses, the next clear window tells.
+    which a correction of the clocks may change it (the drift controller's is 0.83 % at most). In deep pauses nothing can be
+    matched, so the next clear window decides.
     """
     window, search = round(_BREAK_WINDOW_SECONDS * RATE), round(_BREAK_SEARCH_SECONDS * RATE)
     found: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Which microphone is meant."""
+"""Tests of the choice of a microphone, and of finding one by the text that a user types."""
 
 from __future__ import annotations
 

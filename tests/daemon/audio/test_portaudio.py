@@ -1,6 +1,6 @@
-"""The portable backend on real streams without a sound card: PortAudio, ALSA, and its plug-in to a private PulseAudio.
+"""Tests of the PortAudio backend on real streams, without a sound card, through ALSA's plug-in to a private PulseAudio.
 
-A second null sink stands in for the virtual cable; its monitor is the end that applications record from.
+A second null sink serves as the virtual cable. Applications record from its monitor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When to step down to a lighter model, and when to step up again."""
+"""Tests of when the daemon falls back to a lighter model, and when it returns."""
 
 from __future__ import annotations
 

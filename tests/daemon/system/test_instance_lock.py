@@ -1,4 +1,4 @@
-"""One daemon a session."""
+"""Tests of the lock that allows one daemon per session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine."""
+"""Tests that no data leaves the machine."""
 
 from __future__ import annotations
 

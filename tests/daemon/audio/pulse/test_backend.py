@@ -1,4 +1,4 @@
-"""The backend on real servers: what it leaves behind."""
+"""Tests that the backend leaves no stream behind on real servers."""
 
 from __future__ import annotations
 

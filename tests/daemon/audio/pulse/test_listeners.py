@@ -1,4 +1,4 @@
-"""Who counts as listening."""
+"""Tests of which recording streams count as listening applications."""
 
 from __future__ import annotations
 

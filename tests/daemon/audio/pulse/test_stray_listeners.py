@@ -1,4 +1,4 @@
-"""Who is brought back to the virtual microphone, and who left it by somebody's wish."""
+"""Tests of which applications are moved back to the virtual microphone, and which left it on purpose."""
 
 from __future__ import annotations
 
