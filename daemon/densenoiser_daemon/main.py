@@ -22,6 +22,7 @@ from .audio.backend import AudioBackend
 from .audio.microphone_choice import resolve
 from .audio.portaudio import PortAudioBackend
 from .audio.pulse.backend import PulseBackend
+from .audio.pulse.stray_listeners import StrayListeners
 from .audio.pulse.virtual_microphone import DESCRIPTION
 from .command_line import build_parser
 from .control.service import ControlService
@@ -73,9 +74,10 @@ def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
 def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
     """A function that makes the backend the command line asks for, anew after each fault. UsageError."""
     spec = FrameSpec()
+    strays = StrayListeners()
 
     def pulse() -> AudioBackend:
-        return PulseBackend(spec.sample_rate, spec.hop)
+        return PulseBackend(spec.sample_rate, spec.hop, strays)
 
     def portaudio() -> AudioBackend:
         return PortAudioBackend(spec.sample_rate, spec.hop, args.output)
@@ -111,6 +113,19 @@ def _first_backend(args: argparse.Namespace, make: Callable[[], AudioBackend]) -
     return backend
 
 
+def _connected(args: argparse.Namespace, backend: AudioBackend) -> AudioBackend | None:
+    """``backend`` with the virtual microphone made; None where ``--wait`` leaves the next try to the engine. BackendError."""
+    try:
+        backend.connect()
+    except BackendError as error:
+        if not args.wait:
+            raise
+        log.warning(_("%s; waiting for it"), error)
+        backend.close()
+        return None
+    return backend
+
+
 def _list_devices(args: argparse.Namespace) -> int:
     from .list_devices import print_microphones  # noqa: PLC0415  (rich takes 100 ms to load)
 
@@ -118,7 +133,7 @@ def _list_devices(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.callback(backend.close)
         backend.browse()
-        wanted = resolve(args.device or AUTO, backend.microphones)
+        wanted = resolve(args.device or AUTO, backend.microphones, backend.loops)
         chosen = backend.choose(wanted)
         print_microphones(backend.microphones, chosen.name if chosen else None, backend.server)
         return 0 if backend.microphones else DeviceError.exit_code
@@ -144,13 +159,17 @@ def _serve(args: argparse.Namespace) -> int:
         if backend is not None:
             stack.callback(backend.close)
         if args.device is not None:
-            name = resolve(args.device, backend.microphones) if backend is not None else args.device
+            name = args.device
+            if backend is not None:
+                name = resolve(name, backend.microphones, backend.loops)
             daemon.apply(replace(settings, microphone=name))
         service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()
-        if backend is not None:
-            backend.connect()  # only now: until the name on the bus is ours, the virtual microphone may be another daemon's
+        if (
+            backend is not None
+        ):  # only now: until the name on the bus is ours, the virtual microphone may be another daemon's
+            backend = _connected(args, backend)
         daemon.start(backend, on_change=service.changed, on_end=ended.set)
         notify("READY=1")
         log.info(

@@ -35,6 +35,20 @@ class ReasonCode(StrEnum):
     TOO_SLOW_FOR_ANY_MODEL = "too-slow-for-any-model"
 
 
+class WarningCode(StrEnum):
+    """What hinders people from being heard although the daemon works. The comment names the details that come with it."""
+
+    SOURCE_MUTED = "source-muted"
+    """The virtual microphone is muted in the sound server."""
+    SOURCE_TURNED_DOWN = "source-turned-down"  # db
+    MICROPHONE_MUTED = "microphone-muted"  # microphone
+    MICROPHONE_TURNED_DOWN = "microphone-turned-down"  # microphone, db
+    STRANGER = "stranger"  # streams
+    """Somebody plays into the virtual microphone and cannot be moved away; it is muted there."""
+    LOOP = "loop"  # microphone
+    """The default or chosen source carries our own sound, so it is not taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Something to tell people, as a code and its details. The client finds the words, in its user's language."""
@@ -80,6 +94,8 @@ class Status:
     state: State = State.WAITING_FOR_SERVER
     reason: Fact = field(default_factory=Fact)
     """Why, where the state alone does not say. Its code is a ``ReasonCode``."""
+    warnings: tuple[Fact, ...] = ()
+    """What hinders people from being heard although the daemon works. The codes are of ``WarningCode``."""
     listeners: tuple[str, ...] = ()
     """Names of the applications that record from the virtual microphone."""
     server: str = ""

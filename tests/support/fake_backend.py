@@ -11,6 +11,7 @@ import numpy as np
 from densenoiser_daemon.audio import microphone_choice
 from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Microphone
 from densenoiser_daemon.errors import BackendError, DeviceError
+from densenoiser_daemon.status import Fact
 from densenoiser_models.stft import Samples
 
 RATE = 48_000
@@ -25,6 +26,8 @@ class FakeBackend:
         self.server = "Fake 1.0"
         self.queue_seconds = QUEUE_SECONDS
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
+        self.loops: tuple[Microphone, ...] = ()
+        self.warnings: tuple[Fact, ...] = ()
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_latency = 0.010
         self.playback_latency: float | None = 0.005

@@ -22,7 +22,7 @@ from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Microphone
 from densenoiser_daemon.engine.engine import Engine
 from densenoiser_daemon.engine.fallback_ladder import Rung
 from densenoiser_daemon.settings.settings import Settings
-from densenoiser_daemon.status import Status
+from densenoiser_daemon.status import Fact, Status
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
@@ -61,6 +61,8 @@ class SimulatedBackend:
         self.server = "Simulation"
         self.queue_seconds = QUEUE_SECONDS
         self.microphones: tuple[Microphone, ...] = (HEADSET,)
+        self.loops: tuple[Microphone, ...] = ()
+        self.warnings: tuple[Fact, ...] = ()
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_fault: str | None = None
         self.capture_latency = self.device_latency = 0.0

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from densenoiser_models.stft import Samples
 
+from ..status import Fact
+
 QUEUE_SECONDS = 0.008
 """Target playback latency just before a write, s, where an audio system asks for no other."""
 
@@ -20,6 +22,9 @@ class Microphone:
     sample_rate: int
     index: int
     is_default: bool
+    is_muted: bool = False
+    volume_db: float = 0.0
+    """What the sound server turns it up or down by, dB; -inf at the bottom."""
 
 
 class AudioBackend(Protocol):
@@ -64,8 +69,18 @@ class AudioBackend(Protocol):
         ...
 
     @property
+    def loops(self) -> tuple[Microphone, ...]:
+        """Sources that carry our own sound: they are no microphones, and ``choose`` never gives one."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[Fact, ...]:
+        """What on the virtual microphone's side hinders people from being heard; see ``status.WarningCode``."""
+        ...
+
+    @property
     def listeners(self) -> tuple[str, ...]:
-        """Names of the applications that record from the virtual microphone now."""
+        """Names of the applications that hear the virtual microphone now, directly or through other virtual sources."""
         ...
 
     def choose(self, wanted: str) -> Microphone | None:

@@ -23,13 +23,18 @@ def choose(wanted: str, microphones: Sequence[Microphone], remembered: str | Non
     return default or by_name.get(remembered or "") or next(iter(microphones), None)
 
 
-def resolve(text: str, microphones: Sequence[Microphone]) -> str:
+def resolve(text: str, microphones: Sequence[Microphone], loops: Sequence[Microphone] = ()) -> str:
     """The source name that a person meant: "auto", an index, a name, a description, or a unique part of one.
 
-    DeviceError that names the nearest ones otherwise.
+    DeviceError that names the nearest ones otherwise. ``loops`` carry our own sound and are refused with the reason.
     """
     if text == AUTO:
         return AUTO
+    if any(text in (m.name, m.description, str(m.index)) for m in loops):
+        sentence = _(
+            '{wanted!r} carries the sound of "DenseNoiser Mic" itself, so filtering it would be a loop; choose another'
+        )
+        raise DeviceError(sentence.format(wanted=text))
     for exact in (
         [m for m in microphones if text == m.name],
         [m for m in microphones if text == str(m.index)],

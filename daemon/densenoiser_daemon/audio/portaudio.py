@@ -19,6 +19,7 @@ from densenoiser_models.stft import Samples
 
 from ..errors import BackendError, DeviceError
 from ..i18n import _
+from ..status import Fact
 from . import microphone_choice
 from .backend import QUEUE_SECONDS, Microphone
 from .reframer import Reframer
@@ -48,6 +49,8 @@ class PortAudioBackend:
         self._played_at = 0.0
         self._capture_ended = self._playback_ended = False
         self.microphones: tuple[Microphone, ...] = ()
+        self.loops: tuple[Microphone, ...] = ()
+        self.warnings: tuple[Fact, ...] = ()
         self.xruns = 0
         self.server = ""
         self.queue_seconds = QUEUE_SECONDS
@@ -83,8 +86,9 @@ class PortAudioBackend:
             found = [d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0]
             sentence = _("no virtual cable {wanted!r} to play into; there are: {names}")
             raise DeviceError(sentence.format(wanted=self._output, names=", ".join(found) or _("none"))) from error
-        # The cable itself must not be taken for a microphone: it would hear itself.
-        self.microphones = tuple(m for m in self.microphones if m.index != self._output_device["index"])
+        cable = self._output_device["index"]
+        self.loops = tuple(m for m in self.microphones if m.index == cable)  # it would hear itself
+        self.microphones = tuple(m for m in self.microphones if m.index != cable)
 
     def close(self) -> None:
         self.stop()

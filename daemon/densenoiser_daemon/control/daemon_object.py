@@ -219,7 +219,7 @@ class DaemonObject(StatusProperties):
         if name == self._settings.microphone:
             return name  # the chosen one, even while it is unplugged
         try:
-            return resolve(name, self._controls.microphones)
+            return resolve(name, self._controls.microphones, self._controls.loops)
         except DeviceError as error:
             raise DBusError(UNKNOWN_MICROPHONE, str(error)) from error
 

@@ -19,6 +19,7 @@ _READ = PropertyAccess.READ
 Strings = Annotated[list[str], DBusSignature("as")]
 Counts = Annotated[dict[str, int], DBusSignature("a{st}")]
 Fact = Annotated[list[Any], DBusSignature("(sa{ss})")]
+Facts = Annotated[list[list[Any]], DBusSignature("a(sa{ss})")]
 
 
 class StatusProperties(ServiceInterface):
@@ -67,6 +68,16 @@ class StatusProperties(ServiceInterface):
         "too-slow" (with "chosen" and "lighter") and "too-slow-for-any-model". The code is empty while there is no reason.
         """
         return _on_bus(self._status.reason)
+
+    @dbus_property(access=_READ)
+    def Warnings(self) -> Facts:
+        """What hinders people from being heard although the daemon works: codes and their details.
+
+        "source-muted", "source-turned-down" (with "db"), "microphone-muted" (with "microphone"), "microphone-turned-down"
+        (with "microphone" and "db"), "stranger" (with "streams": what plays into the virtual microphone, muted there) and
+        "loop" (with "microphone": the wanted source carries our own sound, so another is taken).
+        """
+        return [_on_bus(fact) for fact in self._status.warnings]
 
     @dbus_property(access=_READ)
     def Listeners(self) -> Strings:

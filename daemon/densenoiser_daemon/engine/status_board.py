@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..audio.backend import AudioBackend, Microphone
-from ..status import Counters, Fact, Levels, ReasonCode, State, Status
+from ..settings.settings import AUTO
+from ..status import Counters, Fact, Levels, ReasonCode, State, Status, WarningCode
 from .frame_filter import FrameFilter
 
 log = logging.getLogger(__name__)
 
 _PUBLISH_FRAMES = 10
+_FAINT_DB = -40.0
+"""Below this a microphone counts as turned down. People do set sensitive ones to -30 dB."""
 _COST_FRAMES = 6000
 """Costs of frames are kept for one minute, for the log."""
 
@@ -57,9 +60,17 @@ class StatusBoard:
         self.status = replace(self.status, scheduling=scheduling, memory=memory)
 
     def describe(
-        self, backend: AudioBackend, running: Microphone | None, chosen: Microphone | None, fault: str | None
+        self,
+        backend: AudioBackend,
+        running: Microphone | None,
+        chosen: Microphone | None,
+        fault: str | None,
+        wanted: str,
     ) -> None:
-        """Publish the state of the streams. ``fault`` is why the microphone did not open, if it did not."""
+        """Publish the state of the streams.
+
+        ``fault`` is why the microphone did not open, if it did not; ``wanted`` is the microphone of the settings.
+        """
         shown = running or chosen
         if running is not None:
             state, reason = self._running_state()
@@ -76,6 +87,7 @@ class StatusBoard:
             backend,
             state=state,
             reason=reason,
+            warnings=(*backend.warnings, *_warnings(shown), *_loops(backend.loops, wanted)),
             listeners=backend.listeners,
             server=backend.server,
             microphone=shown.name if shown else "",
@@ -130,3 +142,21 @@ class StatusBoard:
             restarts=self.restarts,
             clipped_frames=self._filter.meter.clipped_frames,
         )
+
+
+def _warnings(microphone: Microphone | None) -> Iterator[Fact]:
+    """What the user did to the microphone in the sound server and may have forgotten."""
+    if microphone is None:
+        return
+    if microphone.is_muted:
+        yield Fact(WarningCode.MICROPHONE_MUTED, {"microphone": microphone.description})
+    elif microphone.volume_db < _FAINT_DB:
+        details = {"microphone": microphone.description, "db": f"{-microphone.volume_db:.0f}"}
+        yield Fact(WarningCode.MICROPHONE_TURNED_DOWN, details)
+
+
+def _loops(loops: Sequence[Microphone], wanted: str) -> Iterator[Fact]:
+    """Sources that would be taken if they did not carry our own sound."""
+    for source in loops:
+        if source.name == wanted or (wanted == AUTO and source.is_default):
+            yield Fact(WarningCode.LOOP, {"microphone": source.description})

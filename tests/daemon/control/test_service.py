@@ -46,6 +46,7 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "AlgorithmicLatency": 20.0,
         "TransportLatency": 31.5,
         "LatencyCeiling": 60.0,
+        "Warnings": [],
         "Scheduling": ("", {}),
         "Memory": ("", {}),
         "Counters": {

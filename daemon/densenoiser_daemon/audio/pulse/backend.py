@@ -15,10 +15,12 @@ from densenoiser_models.stft import Samples
 
 from ...errors import BackendError
 from ...i18n import _
+from ...status import Fact
 from .. import microphone_choice
 from ..backend import QUEUE_SECONDS, Microphone
 from .connection import Connection
 from .server_view import ServerView
+from .stray_listeners import StrayListeners
 from .streams import MainLoop, PlaybackStream, RecordStream
 from .virtual_microphone import SINK_NAME, VirtualMicrophone
 
@@ -32,6 +34,8 @@ PipeWire plays whatever is there. Without this cushion the next frame comes too 
 """
 _PIPEWIRE_QUEUE_SECONDS = 0.004
 """With 8 ms, as elsewhere, the whole added latency is 48 ms; with 4 ms it is about 40."""
+_SILENCE_SECONDS = 0.080
+"""How long silence is played after the last listener left: the queue, and two blocks of PipeWire's usual 21 ms."""
 _FIRST_CONNECT_SECONDS, _CONNECT_SECONDS = 5.0, 0.7
 """A server may have to be started first. A restarted server answers within 50 ms, or never, if we connected before WirePlumber
 did.
@@ -42,10 +46,14 @@ _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallE
 class PulseBackend:
     """AudioBackend on libpulse."""
 
-    def __init__(self, rate: int, fragment: int) -> None:
-        """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time."""
+    def __init__(self, rate: int, fragment: int, strays: StrayListeners | None = None) -> None:
+        """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time.
+
+        ``strays`` remembers who listened to an earlier backend of the same server.
+        """
         self._rate = rate
         self._fragment = fragment
+        self._strays = strays
         self._cushion = np.zeros(round(CUSHION_SECONDS * rate), np.float32)
         self._is_silent = True
         self._underruns_seen = 0
@@ -65,7 +73,7 @@ class PulseBackend:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
             pulse.reach(patience)
-            self._view = ServerView(pulse)
+            self._view = ServerView(pulse, self._strays)
 
     def connect(self) -> None:
         if self._pulse is None:
@@ -77,8 +85,10 @@ class PulseBackend:
             self._loop = MainLoop(pulse)
             self._virtual = VirtualMicrophone(pulse, self._rate)
             view.follow(self._virtual)
+            view.refresh()  # strays are brought back first: until then they hear the physical microphone
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, len(self._cushion) + self._fragment)
             self._await_playback()
+            view.look_again()
             view.refresh(self._playback.index)
 
     def close(self) -> None:
@@ -113,6 +123,14 @@ class PulseBackend:
         return self._view.microphones if self._view is not None else ()
 
     @property
+    def loops(self) -> tuple[Microphone, ...]:
+        return self._view.loops if self._view is not None else ()
+
+    @property
+    def warnings(self) -> tuple[Fact, ...]:
+        return self._view.warnings if self._view is not None else ()
+
+    @property
     def listeners(self) -> tuple[str, ...]:
         return self._view.listeners if self._view is not None else ()
 
@@ -136,6 +154,8 @@ class PulseBackend:
             self._ending.append(record)
             self._end_streams()
         if self._playback is not None:
+            if record is not None and not self.listeners:
+                self._play_out(self._playback)
             self._playback.cork(True)
 
     @property
@@ -155,7 +175,7 @@ class PulseBackend:
                 if self._ending:
                     self._end_streams()
             self._woken = False
-            view.refresh(self._playback.index if self._playback is not None else None)
+            view.refresh(*(s.index if s is not None else None for s in (self._playback, self._record)))
             if view.seconds_until_renewal() == 0.0:
                 view.renew(with_another_layout=True)
 
@@ -201,6 +221,18 @@ class PulseBackend:
     def xruns(self) -> int:
         return self._closed_xruns + sum(s.xruns for s in (self._record, self._playback) if s is not None)
 
+    def _play_out(self, playback: PlaybackStream) -> None:
+        """Fill the sink with silence: what it still holds would be the first that the next listener hears."""
+        assert self._loop is not None
+        silence = np.zeros(self._fragment, np.float32)
+        seconds = self._fragment / self._rate
+        next_at = time.monotonic()
+        for _block in range(round(_SILENCE_SECONDS / seconds)):
+            playback.write(silence)
+            next_at += seconds
+            while (left := next_at - time.monotonic()) > 0.0:
+                self._loop.iterate(left)
+
     def _end_streams(self) -> None:
         """Close what was stopped, as far as the server has answered."""
         for record in [record for record in self._ending if not record.is_pending]:
@@ -240,6 +272,6 @@ class PulseBackend:
 
 
 def _sooner(timeout: float | None, view: ServerView) -> float | None:
-    """``timeout``, or the time until a virtual microphone that is cut off must be made anew, if that comes first, s."""
-    times = [seconds for seconds in (timeout, view.seconds_until_renewal()) if seconds is not None]
+    """``timeout``, or the time until the view has something to do, if that comes first, s."""
+    times = [seconds for seconds in (timeout, view.seconds_until_look()) if seconds is not None]
     return min(times, default=None)

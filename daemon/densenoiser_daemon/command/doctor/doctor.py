@@ -14,6 +14,8 @@ from typing import TextIO
 import pulsectl
 from pulsectl._pulsectl import LibPulse
 
+from ...audio.pulse.connection import Connection
+from ...errors import BackendError
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
@@ -22,6 +24,7 @@ from .finding import Finding, Verdict
 from .server_checks import check_sound
 
 _SIGNS = {Verdict.GOOD: ("✓", "32"), Verdict.ADVICE: ("!", "33"), Verdict.FAULT: ("✗", "31")}
+_CONNECT_SECONDS = 5.0
 _PULSE_ERRORS = (pulsectl.PulseError, LibPulse.CallError)
 
 
@@ -77,9 +80,10 @@ def examine() -> Iterator[Finding]:
 
 def _sound(is_running: bool, choice: str) -> Iterable[Finding]:
     try:
-        with pulsectl.Pulse("densenoiser-doctor") as pulse:
+        with Connection("densenoiser-doctor", connect=False) as pulse:
+            pulse.reach(_CONNECT_SECONDS)
             yield from check_sound(pulse, is_running, choice)
-    except _PULSE_ERRORS as error:
+    except (BackendError, *_PULSE_ERRORS) as error:
         yield Finding(
             "server",
             Verdict.FAULT,

@@ -12,14 +12,15 @@ import numpy as np
 import pulsectl
 
 from ...audio.microphone_choice import choose
-from ...audio.pulse.server_view import ServerView, real_sources
+from ...audio.pulse.full_volume import volume_db
+from ...audio.pulse.server_view import ServerView
 from ...audio.pulse.streams import MainLoop, RecordStream
 from ...errors import DeviceError
 from ...i18n import _
 from ...settings.settings import AUTO
 from .finding import Finding, Verdict
 
-LOW_VOLUME = 0.1
+_FAINT_VOLUME_DB = -40.0
 _RATE = 48_000
 _RECORD_SECONDS = 1.0
 _FIRST_SOUND_SECONDS = 2.0
@@ -98,13 +99,11 @@ def muted(microphone: Any) -> Iterator[Finding]:
             _("{description} is muted in the sound server").format(description=microphone.description),
             _("unmute it: pactl set-source-mute {name} 0").format(name=microphone.name),
         )
-    elif microphone.volume.value_flat < LOW_VOLUME:
+    elif (volume := volume_db(microphone)) < _FAINT_VOLUME_DB:
         yield Finding(
             "muted",
             Verdict.FAULT,
-            _("{description} is turned down to {volume:.0%}").format(
-                description=microphone.description, volume=microphone.volume.value_flat
-            ),
+            _("{description} is turned down by {db:.0f} dB").format(description=microphone.description, db=-volume),
             _("turn it up: pactl set-source-volume {name} 100%").format(name=microphone.name),
         )
 
@@ -159,7 +158,7 @@ def record_peak(pulse: pulsectl.Pulse, source: str) -> tuple[float, float]:
 def chosen_source(pulse: pulsectl.Pulse, choice: str) -> Any:
     """The source that the daemon takes for ``choice``, or None."""
     microphone = choose(choice, ServerView(pulse).microphones)
-    return next((s for s in real_sources(pulse) if microphone is not None and s.name == microphone.name), None)
+    return next((s for s in pulse.source_list() if microphone is not None and s.name == microphone.name), None)
 
 
 def _set_profile(pulse: pulsectl.Pulse, card: Any, profile: Any) -> str:
