@@ -103,6 +103,9 @@ class Status:
     microphone: str = ""
     """Name of the source in use or chosen for the next listener; empty while there is none."""
     microphone_description: str = ""
+    channel: int = 0
+    """The channel of the open microphone that is in use, from 1; 0 while it is released."""
+    channel_count: int = 0
     model: str = ""
     """The model in use: the chosen one, a lighter one while the machine is too slow, or "" while none runs."""
     provider: str = ""

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_no_tail_of_the_last_call_in_the_next(shared_server: PrivateServer, fres
     for _call in range(8):
         with music(shared_server, f"--device={feed_of()}", "--latency-msec=100"):
             first = application(shared_server)
-            wait_until(lambda first=first: hears_sound(first), 20, "the first listener hears the tone")
+            wait_until(partial(hears_sound, first), 20, "the first listener hears the tone")
             first.stop()
             microphone = Recorder(shared_server, MICROPHONE_NAME)
             time.sleep(0.2)

@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 
 from densenoiser_daemon.audio import microphone_choice
-from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Microphone
+from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
 from densenoiser_daemon.errors import BackendError, DeviceError
 from densenoiser_daemon.status import Fact
 from densenoiser_models.stft import Samples
@@ -28,6 +28,7 @@ class FakeBackend:
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
         self.loops: tuple[Microphone, ...] = ()
         self.warnings: tuple[Fact, ...] = ()
+        self.channels = Channels()
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_latency = 0.010
         self.playback_latency: float | None = 0.005
@@ -80,7 +81,7 @@ class FakeBackend:
     def choose(self, wanted: str) -> Microphone | None:
         return microphone_choice.choose(wanted, self.microphones)
 
-    def start(self, microphone: Microphone) -> None:
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._raise_if_lost()
         if self.refusals:
             raise self.refusals.popleft()

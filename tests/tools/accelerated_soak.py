@@ -18,7 +18,7 @@ from random import Random
 import numpy as np
 from tests.support.fake_backend import HEADSET, RATE
 
-from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Microphone
+from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
 from densenoiser_daemon.engine.engine import Engine
 from densenoiser_daemon.engine.fallback_ladder import Rung
 from densenoiser_daemon.settings.settings import Settings
@@ -63,6 +63,7 @@ class SimulatedBackend:
         self.microphones: tuple[Microphone, ...] = (HEADSET,)
         self.loops: tuple[Microphone, ...] = ()
         self.warnings: tuple[Fact, ...] = ()
+        self.channels = Channels()
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_fault: str | None = None
         self.capture_latency = self.device_latency = 0.0
@@ -95,7 +96,7 @@ class SimulatedBackend:
     def choose(self, wanted: str) -> Microphone | None:
         return HEADSET
 
-    def start(self, microphone: Microphone) -> None:
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._due = self._settled_at = self._clock.now
         self._level = CUSHION_SECONDS
 

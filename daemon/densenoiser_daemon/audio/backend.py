@@ -25,6 +25,16 @@ class Microphone:
     is_muted: bool = False
     volume_db: float = 0.0
     """What the sound server turns it up or down by, dB; -inf at the bottom."""
+    channel_map: tuple[int, ...] = ()
+    """The audio system's positions of its channels; empty for one channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Which channel of the open microphone is in use, counted from 1, of how many."""
+
+    taken: int = 1
+    count: int = 1
 
 
 class AudioBackend(Protocol):
@@ -87,12 +97,20 @@ class AudioBackend(Protocol):
         """The source to take for the setting ``wanted`` (a name or "auto"), or None while there is none."""
         ...
 
-    def start(self, microphone: Microphone) -> None:
-        """Open the microphone and begin to feed the virtual one. DeviceError if it is refused at once."""
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
+        """Open the microphone and begin to feed the virtual one. DeviceError if it is refused at once.
+
+        ``channel``, counted from 1, is the one to take; None leaves it to the backend.
+        """
         ...
 
     def stop(self) -> None:
         """Release the microphone; applications hear silence."""
+        ...
+
+    @property
+    def channels(self) -> Channels:
+        """The channel of the open microphone that is in use."""
         ...
 
     @property

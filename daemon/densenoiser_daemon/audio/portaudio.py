@@ -21,7 +21,7 @@ from ..errors import BackendError, DeviceError
 from ..i18n import _
 from ..status import Fact
 from . import microphone_choice
-from .backend import QUEUE_SECONDS, Microphone
+from .backend import QUEUE_SECONDS, Channels, Microphone
 from .reframer import Reframer
 
 _CAPTURE_SECONDS = 0.5
@@ -51,6 +51,7 @@ class PortAudioBackend:
         self.microphones: tuple[Microphone, ...] = ()
         self.loops: tuple[Microphone, ...] = ()
         self.warnings: tuple[Fact, ...] = ()
+        self.channels = Channels()
         self.xruns = 0
         self.server = ""
         self.queue_seconds = QUEUE_SECONDS
@@ -100,7 +101,7 @@ class PortAudioBackend:
     def choose(self, wanted: str) -> Microphone | None:
         return microphone_choice.choose(wanted, self.microphones)
 
-    def start(self, microphone: Microphone) -> None:
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._primed = self._capture_ended = self._playback_ended = False
         common = {
             "samplerate": self._rate,

@@ -96,6 +96,12 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     mic.add_argument(
         "name", nargs="?", metavar="NAME", help=_('its name, description, number or a part of one; or "auto"')
     )
+    mic.add_argument(
+        "--channels",
+        type=channel,
+        metavar=_("NUMBER"),
+        help=_('the channel of it that carries your voice, from 1; or "auto": chosen by speech'),
+    )
     model = command("model", _("show or choose the model"))
     model.add_argument("name", nargs="?", metavar="NAME", help=_("a model's name or .onnx file"))
     for name, help in (("mics", _("list the microphones")), ("models", _("list the models"))):
@@ -105,6 +111,15 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
         _add_module(command(name, help), name, module, wanted)
     command("quit", _("end the daemon"))
     return parser
+
+
+def channel(text: str) -> int:
+    """The number of a channel, or 0 for "auto". Raises as argparse wants it."""
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(_('must be a channel from 1 up, or "auto"; is {text!r}').format(text=text))
+    return int(text)
 
 
 def _add_module(parser: argparse.ArgumentParser, name: str, module: str, wanted: str | None) -> None:

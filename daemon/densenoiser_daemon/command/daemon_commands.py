@@ -64,6 +64,9 @@ async def strength(client: DaemonClient, args: argparse.Namespace) -> None:
 
 async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
     """Show or choose the microphone."""
+    if args.channels is not None:
+        name = args.name if args.name not in (None, AUTO) else ""
+        await client.call("SetMicrophoneChannel", "su", name, args.channels)
     if args.name is not None:
         await client.set("Microphone", "s", args.name)
     choice = (await client.properties())["Microphone"]

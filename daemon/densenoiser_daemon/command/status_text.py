@@ -59,6 +59,10 @@ def lines(values: Properties) -> list[tuple[str, str]]:
 def microphone(values: Properties) -> str:
     """The microphone in use and how it was chosen."""
     used, choice = values["ActiveMicrophoneDescription"] or values["ActiveMicrophone"], values["Microphone"]
+    if values.get("ChannelCount", 0) > 1:
+        used = _("{used}, channel {channel} of {count}").format(
+            used=used, channel=values["ActiveChannel"], count=values["ChannelCount"]
+        )
     if not used:
         return _("none") if choice == AUTO else _("none ({choice} is chosen)").format(choice=choice)
     if choice == AUTO:

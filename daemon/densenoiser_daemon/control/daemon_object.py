@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from dbus_fast import DBusError
 from dbus_fast import introspection as xml
-from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr
+from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 
@@ -32,6 +32,7 @@ from ..errors import DeviceError, SettingsError, SupersededError, UnusableModelE
 from ..i18n import _
 from ..settings.file import SettingsFile
 from ..settings.settings import AUTO, Settings
+from ..settings.values import MOST_CHANNELS
 from .controls import Controls
 from .status_properties import StatusProperties
 
@@ -137,6 +138,22 @@ class DaemonObject(StatusProperties):
         name = microphone if microphone in strengths else self._known_microphone(microphone)
         strengths.pop(name, None)
         self._change(microphone_strengths=MappingProxyType(strengths))
+
+    @dbus_method()
+    def SetMicrophoneChannel(self, microphone: DBusStr, wanted: DBusUInt32) -> None:
+        """Take this channel of a microphone, from 1, or choose it by speech again (0). An empty name means the one in use."""
+        channels = dict(self._settings.microphone_channels)
+        if not wanted:
+            channels.pop(microphone if microphone in channels else self._known_microphone(microphone), None)
+        else:
+            name = self._known_microphone(microphone)
+            found = next((m for m in self._controls.microphones if m.name == name), None)
+            count = max(1, len(found.channel_map)) if found is not None else MOST_CHANNELS
+            if wanted > count:
+                sentence = _("{microphone} has {count} channels, so there is no channel {wanted}")
+                raise DBusError(INVALID_VALUE, sentence.format(microphone=name, count=count, wanted=wanted))
+            channels[name] = wanted
+        self._change(microphone_channels=MappingProxyType(channels))
 
     @dbus_method()
     def ListMicrophones(self) -> MicrophoneList:

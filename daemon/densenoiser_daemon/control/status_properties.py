@@ -4,7 +4,7 @@
 # No postponed annotations here: dbus-fast cannot read "None" as text.
 from typing import Annotated, Any
 
-from dbus_fast.annotations import DBusDouble, DBusSignature, DBusStr
+from dbus_fast.annotations import DBusDouble, DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import ServiceInterface, dbus_property
 
@@ -44,6 +44,16 @@ class StatusProperties(ServiceInterface):
     def ActiveMicrophoneDescription(self) -> DBusStr:
         """The same for people."""
         return self._status.microphone_description
+
+    @dbus_property(access=_READ)
+    def ActiveChannel(self) -> DBusUInt32:
+        """The channel of the open microphone that is in use, from 1; 0 while it is released."""
+        return self._status.channel
+
+    @dbus_property(access=_READ)
+    def ChannelCount(self) -> DBusUInt32:
+        """How many channels the open microphone has; 0 while it is released."""
+        return self._status.channel_count
 
     @dbus_property(access=_READ)
     def ActiveModel(self) -> DBusStr:

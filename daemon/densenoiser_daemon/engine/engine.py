@@ -147,6 +147,7 @@ class Engine:
         log.info("connected to %s", backend.server)
         self._drift.aim_at(backend.queue_seconds)
         open_microphone: Microphone | None = None
+        open_channel: int | None = None
         retry_at = 0.0
         gc.freeze()
         while not self._quit.is_set():
@@ -161,16 +162,17 @@ class Engine:
                 log.warning("the microphone %s ended: %s", open_microphone and open_microphone.description, fault)
                 retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
             wanted = microphone if backend.listeners and self._clock() >= retry_at else None
-            if fault is not None or _name(wanted) != _name(open_microphone):
+            channel = self._settings.channel_for(wanted.name) if wanted is not None else None
+            if fault is not None or (_name(wanted), channel) != (_name(open_microphone), open_channel):
                 if open_microphone is not None:
                     backend.stop()
-                    open_microphone = None
+                    open_microphone = open_channel = None
                     self._end_stream()
                     self._board.log_stream(backend)
                 if wanted is not None:
                     try:
-                        backend.start(wanted)
-                        open_microphone = wanted
+                        backend.start(wanted, channel)
+                        open_microphone, open_channel = wanted, channel
                         log.debug("opened the microphone %s for %s", wanted.name, ", ".join(backend.listeners))
                     except DeviceError as error:
                         fault = str(error)
@@ -197,7 +199,9 @@ class Engine:
 
     def _surroundings(self, backend: AudioBackend) -> tuple[object, ...]:
         """What decides about the streams and the status. A change ends ``_stream``."""
-        return backend.microphones, backend.loops, backend.warnings, backend.listeners, self._settings.microphone
+        settings = self._settings
+        chosen = settings.microphone, settings.microphone_channels
+        return backend.microphones, backend.loops, backend.warnings, backend.listeners, backend.channels, chosen
 
     def _pump(self, backend: AudioBackend, microphone: Microphone) -> bool:
         """Take what was captured, filter it, queue it. True if a late frame ended that before all of it was filtered."""

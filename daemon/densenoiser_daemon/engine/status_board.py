@@ -92,6 +92,8 @@ class StatusBoard:
             server=backend.server,
             microphone=shown.name if shown else "",
             microphone_description=shown.description if shown else "",
+            channel=backend.channels.taken if running else 0,
+            channel_count=backend.channels.count if running else 0,
             transport_latency_ms=self.status.transport_latency_ms if running else 0.0,
             levels=self.status.levels if running else Levels(),
         )

@@ -47,6 +47,8 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "TransportLatency": 31.5,
         "LatencyCeiling": 60.0,
         "Warnings": [],
+        "ActiveChannel": 0,
+        "ChannelCount": 0,
         "Scheduling": ("", {}),
         "Memory": ("", {}),
         "Counters": {

@@ -17,7 +17,8 @@ from ...errors import BackendError
 from ...i18n import _
 from ...status import Fact
 from .. import microphone_choice
-from ..backend import QUEUE_SECONDS, Microphone
+from ..backend import QUEUE_SECONDS, Channels, Microphone
+from .capture import Capture
 from .connection import Connection
 from .server_view import ServerView
 from .stray_listeners import StrayListeners
@@ -61,7 +62,8 @@ class PulseBackend:
         self._loop: MainLoop | None = None
         self._view: ServerView | None = None
         self._virtual: VirtualMicrophone | None = None
-        self._record: RecordStream | None = None
+        self._capture: Capture | None = None
+        self._channel_of: dict[str, int] = {}
         self._ending: list[RecordStream] = []
         self._playback: PlaybackStream | None = None
         self._remembered: str | None = None
@@ -140,42 +142,55 @@ class PulseBackend:
             self._remembered = microphone.name
         return microphone
 
-    def start(self, microphone: Microphone) -> None:
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         assert self._pulse is not None
         assert self._playback is not None
+        assert self._view is not None
         self._is_silent = True
         self._playback.cork(False)
-        self._record = RecordStream(self._pulse, microphone.name, self._rate, self._fragment)
+        first = self._channel_of.get(microphone.name, 0) if channel is None else channel - 1
+        self._capture = Capture(self._pulse, microphone, self._rate, self._fragment, first, channel is not None)
+        self._capture.watch(self._view.playing_monitors(microphone))
 
     def stop(self) -> None:
-        record, self._record = self._record, None
-        if record is not None:
-            self._closed_xruns += record.xruns
-            self._ending.append(record)
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            self._channel_of[capture.microphone.name] = capture.choice.taken
+            self._closed_xruns += capture.stream.xruns
+            self._ending += capture.streams()
             self._end_streams()
         if self._playback is not None:
-            if record is not None and not self.listeners:
+            if capture is not None and not self.listeners:
                 self._play_out(self._playback)
             self._playback.cork(True)
 
     @property
     def capture_fault(self) -> str | None:
-        return self._record.fault if self._record is not None else None
+        return self._capture.stream.fault if self._capture is not None else None
+
+    @property
+    def channels(self) -> Channels:
+        if self._capture is None:
+            return Channels()
+        return Channels(self._capture.choice.taken + 1, self._capture.choice.channels)
 
     def wait(self, timeout: float | None) -> None:
         view = self._view
         assert self._loop is not None
         assert view is not None
+        record = self._capture.stream if self._capture is not None else None
         with self._failures():
             # Most wake-ups are the server asking for samples or telling the time, which the engine need not know.
             while not view.is_stale and not self._woken and self._loop.iterate(_sooner(timeout, view)):
-                if self._record is not None and (self._record.readable or self._record.fault is not None):
+                if record is not None and (record.readable or record.fault is not None):
                     return
                 self._raise_if_playback_ended()
                 if self._ending:
                     self._end_streams()
             self._woken = False
-            view.refresh(*(s.index if s is not None else None for s in (self._playback, self._record)))
+            view.refresh(*(s.index if s is not None else None for s in (self._playback, record)))
+            if self._capture is not None:
+                self._ending += self._capture.watch(view.playing_monitors(self._capture.microphone))
             if view.seconds_until_renewal() == 0.0:
                 view.renew(with_another_layout=True)
 
@@ -186,7 +201,7 @@ class PulseBackend:
             loop.wake()
 
     def read(self) -> Samples | None:
-        return self._record.read() if self._record is not None else None
+        return self._capture.read() if self._capture is not None else None
 
     def write(self, samples: Samples) -> None:
         assert self._playback is not None
@@ -207,7 +222,7 @@ class PulseBackend:
 
     @property
     def capture_latency(self) -> float:
-        return (self._record.latency if self._record is not None else None) or 0.0
+        return (self._capture.stream.latency if self._capture is not None else None) or 0.0
 
     @property
     def playback_latency(self) -> float | None:
@@ -219,7 +234,8 @@ class PulseBackend:
 
     @property
     def xruns(self) -> int:
-        return self._closed_xruns + sum(s.xruns for s in (self._record, self._playback) if s is not None)
+        streams = (self._capture.stream if self._capture is not None else None, self._playback)
+        return self._closed_xruns + sum(stream.xruns for stream in streams if stream is not None)
 
     def _play_out(self, playback: PlaybackStream) -> None:
         """Fill the sink with silence: what it still holds would be the first that the next listener hears."""

@@ -18,7 +18,7 @@ from .sound_graph import SoundGraph
 from .strangers import Strangers
 from .stray_listeners import StrayListeners
 from .streams import NO_INDEX
-from .virtual_microphone import SINK_NAME, SOURCE_NAME, VirtualMicrophone
+from .virtual_microphone import OWN_SINKS, SINK_NAME, SOURCE_NAME, VirtualMicrophone
 
 _CUT_OFF_SECONDS = 0.5
 """How long the virtual microphone may lack its link before it is made anew. A fresh one is linked within 50 ms."""
@@ -74,8 +74,8 @@ class ServerView:
 
     @property
     def is_stale(self) -> bool:
-        """Whether an event has named something that was not read again yet."""
-        return bool(self._stale)
+        """Whether something has changed, or may have, that was not read again yet."""
+        return bool(self._stale) or (self._settled_at is not None and time.monotonic() >= self._settled_at)
 
     @property
     def has_session_manager(self) -> bool:
@@ -109,6 +109,12 @@ class ServerView:
         self.listeners = self.graph.listeners(index)
         if "source_output" in stale:
             self._watch_link(self._virtual)
+
+    def playing_monitors(self, microphone: Microphone) -> tuple[str, ...]:
+        """Monitors of the sinks on which something plays now, without ours and those that feed ``microphone``."""
+        left_out = {*self.graph.sinks_behind(microphone.index), *(s.index for s in self._sinks if s.name in OWN_SINKS)}
+        playing = {p.sink for p in self._playbacks if not p.corked} - left_out
+        return tuple(sorted(s.monitor_source_name for s in self._sinks if s.index in playing))
 
     def seconds_until_look(self) -> float | None:
         """Time until ``refresh`` or ``renew`` has something to do even without an event, s; None if it has not."""
@@ -183,4 +189,5 @@ class ServerView:
             source.name == self._default_source,
             bool(source.mute),
             volume_db(source),
+            tuple(source.channel_list_raw) if source.channel_count > 1 else (),
         )

@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import pulsectl
-
 from .listeners import SourceOutput, listening_applications
 from .streams import NO_INDEX
 
@@ -55,9 +53,9 @@ class SoundGraph:
         return frozenset(index for kind, index in self._reached({("source", source)}) if kind == "source") - {source}
 
     def sinks_behind(self, source: int) -> frozenset[int]:
-        """Indexes of the sinks whose sound ``source`` carries."""
+        """Indexes of the sinks whose sound is that of ``source``, not only mixed into it through another sink."""
         sinks = [node for node in self._next if node[0] == "sink"]
-        return frozenset(sink[1] for sink in sinks if ("source", source) in self._reached({sink}))
+        return frozenset(sink[1] for sink in sinks if ("source", source) in self._reached({sink}, through="source"))
 
     def listeners(self, source: int) -> tuple[str, ...]:
         """Names of the applications that hear ``source``, directly or through a chain, sorted.
@@ -81,19 +79,15 @@ class SoundGraph:
         sinks = {index for kind, index in self._played[group] | self._reached(self._played[group]) if kind == "sink"}
         return not sinks & self._audible
 
-    def _reached(self, start: set[_Node]) -> set[_Node]:
+    def _reached(self, start: set[_Node], through: str = "") -> set[_Node]:
+        """Where the sound of ``start`` gets to, by nodes of the kind ``through`` alone if it is given."""
         reached: set[_Node] = set()
         waiting = list(start)
         while waiting:
-            new = self._next.get(waiting.pop(), set()) - reached
+            new = {n for n in self._next.get(waiting.pop(), set()) if n[0] == (through or n[0])} - reached
             reached |= new
             waiting += new
         return reached
-
-
-def read_graph(pulse: pulsectl.Pulse) -> SoundGraph:
-    """The graph of the server now. pulsectl's errors pass through."""
-    return SoundGraph(pulse.source_list(), pulse.sink_list(), pulse.source_output_list(), pulse.sink_input_list())
 
 
 def _group_of(thing: Any) -> _Group | None:

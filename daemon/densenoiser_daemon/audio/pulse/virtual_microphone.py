@@ -24,6 +24,7 @@ DESCRIPTION = "DenseNoiser Mic"
 _SINK_DESCRIPTION = "DenseNoiser internal"
 NOWHERE_NAME = "densenoiser_nowhere"
 """A sink for players on a server without loudspeakers; see ``strangers.py``."""
+OWN_SINKS = (SINK_NAME, NOWHERE_NAME)
 _NOWHERE_ARGUMENTS = (
     f'sink_name={NOWHERE_NAME} sink_properties=\'device.description="Dummy Output" device.class="sound"\''
 )

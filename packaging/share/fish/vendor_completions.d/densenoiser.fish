@@ -51,7 +51,7 @@ function _shtab_densenoiser_using
 end
 
 set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic model mics models monitor enhance bench doctor install-user uninstall-user quit
-set -g _shtab_densenoiser_opts_with_value --compare --frames --jobs --model --output --provider --strength -o
+set -g _shtab_densenoiser_opts_with_value --channels --compare --frames --jobs --model --output --provider --strength -o
 
 complete -c densenoiser -e
 complete -c densenoiser -f
@@ -78,6 +78,7 @@ complete -c densenoiser -n '_shtab_densenoiser_using strength' -l own -d 'for th
 complete -c densenoiser -n '_shtab_densenoiser_using strength' -l shared -d 'let the microphone in use share the common strength again'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mic -d 'Show or choose the microphone.'
 complete -c densenoiser -n '_shtab_densenoiser_using mic' -s h -l help -d 'show this help message and exit'
+complete -c densenoiser -n '_shtab_densenoiser_using mic' -l channels -x -d 'the channel of it that carries your voice, from 1; or "auto": chosen by speech'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a model -d 'Show or choose the model.'
 complete -c densenoiser -n '_shtab_densenoiser_using model' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mics -d 'List the microphones.'
