@@ -134,7 +134,7 @@ def _list_devices(args: argparse.Namespace) -> int:
         stack.callback(backend.close)
         backend.browse()
         wanted = resolve(args.device or AUTO, backend.microphones, backend.loops)
-        chosen = backend.choose(wanted)
+        chosen = backend.choose(wanted, {})
         print_microphones(backend.microphones, chosen.name if chosen else None, backend.server)
         return 0 if backend.microphones else DeviceError.exit_code
 
@@ -159,10 +159,11 @@ def _serve(args: argparse.Namespace) -> int:
         if backend is not None:
             stack.callback(backend.close)
         if args.device is not None:
-            name = args.device
+            name, identity = args.device, {}
             if backend is not None:
                 name = resolve(name, backend.microphones, backend.loops)
-            daemon.apply(replace(settings, microphone=name))
+                identity = next((dict(m.identity) for m in backend.microphones if m.name == name), {})
+            daemon.apply(replace(settings, microphone=name, microphone_identity=identity))
         service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()

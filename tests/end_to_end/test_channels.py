@@ -109,7 +109,7 @@ def test_a_voice_beside_louder_hum_and_a_chosen_channel(
 ) -> None:
     speech = voice()
     speech = speech * 10 ** (-35 / 20) / np.sqrt(np.mean(speech**2))
-    hum = 0.14 * np.sin(2 * np.pi * 50 * np.arange(len(speech)) / RATE)
+    hum = np.float32(0.14) * np.sin(2 * np.pi * 50 * np.arange(len(speech)) / RATE).astype(np.float32)
     with microphone(shared_server, STEREO, [hum, speech]):
         fresh_daemon("--device", "many", "--strength", "0")
         dbfs, channel = level_dbfs(shared_server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -78,8 +79,8 @@ class FakeBackend:
             self._sleeps = True
             self._condition.notify_all()
 
-    def choose(self, wanted: str) -> Microphone | None:
-        return microphone_choice.choose(wanted, self.microphones)
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        return microphone_choice.choose(wanted, self.microphones, identity=identity)
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._raise_if_lost()

@@ -10,7 +10,7 @@ import sys
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -93,7 +93,7 @@ class SimulatedBackend:
 
     def close(self) -> None: ...
 
-    def choose(self, wanted: str) -> Microphone | None:
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return HEADSET
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:

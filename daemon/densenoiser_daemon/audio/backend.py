@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,8 @@ class Microphone:
     """What the sound server turns it up or down by, dB; -inf at the bottom."""
     channel_map: tuple[int, ...] = ()
     """The audio system's positions of its channels; empty for one channel."""
+    identity: tuple[tuple[str, str], ...] = ()
+    """Names and values of what stays the same when it comes back under another name; see ``microphone_choice.choose``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,11 @@ class AudioBackend(Protocol):
         """Names of the applications that hear the virtual microphone now, directly or through other virtual sources."""
         ...
 
-    def choose(self, wanted: str) -> Microphone | None:
-        """The source to take for the setting ``wanted`` (a name or "auto"), or None while there is none."""
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        """The source to take for the setting ``wanted`` (a name or "auto"), or None while there is none.
+
+        ``identity`` is what it was known by when it was chosen.
+        """
         ...
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -98,8 +99,8 @@ class PortAudioBackend:
     def listeners(self) -> tuple[str, ...]:
         return (str(self._output_device["name"]),) if self._output_device is not None else ()
 
-    def choose(self, wanted: str) -> Microphone | None:
-        return microphone_choice.choose(wanted, self.microphones)
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        return microphone_choice.choose(wanted, self.microphones, identity=identity)
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._primed = self._capture_ended = self._playback_ended = False

@@ -67,11 +67,7 @@ def microphone(values: Properties) -> str:
         return _("none") if choice == AUTO else _("none ({choice} is chosen)").format(choice=choice)
     if choice == AUTO:
         return _("{used} (automatic)").format(used=used)
-    return (
-        used
-        if choice == values["ActiveMicrophone"]
-        else _("{used} (until {choice} is back)").format(used=used, choice=choice)
-    )
+    return used if not values["IsStandIn"] else _("{used} (until {choice} is back)").format(used=used, choice=choice)
 
 
 def model(values: Properties) -> str:

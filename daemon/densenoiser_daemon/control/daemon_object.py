@@ -224,7 +224,12 @@ class DaemonObject(StatusProperties):
     def _set_microphone(self, wanted: str) -> None:
         if not wanted:
             raise DBusError(INVALID_VALUE, _('the microphone\'s name is empty; name one, or "auto"'))
-        self._change(microphone=AUTO if wanted == AUTO else self._known_microphone(wanted))
+        name = AUTO if wanted == AUTO else self._known_microphone(wanted)
+        found = next((m for m in self._controls.microphones if m.name == name), None)
+        identity = dict(found.identity) if found is not None else {}
+        if found is None and name == self._settings.microphone:  # it is away
+            identity = dict(self._settings.microphone_identity)
+        self._change(microphone=name, microphone_identity=MappingProxyType(identity))
 
     def _known_microphone(self, wanted: str) -> str:
         """The name of the source meant; D-Bus error if there is none, or more than one."""

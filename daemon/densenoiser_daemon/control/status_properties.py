@@ -4,7 +4,7 @@
 # No postponed annotations here: dbus-fast cannot read "None" as text.
 from typing import Annotated, Any
 
-from dbus_fast.annotations import DBusDouble, DBusSignature, DBusStr, DBusUInt32
+from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import ServiceInterface, dbus_property
 
@@ -44,6 +44,11 @@ class StatusProperties(ServiceInterface):
     def ActiveMicrophoneDescription(self) -> DBusStr:
         """The same for people."""
         return self._status.microphone_description
+
+    @dbus_property(access=_READ)
+    def IsStandIn(self) -> DBusBool:
+        """Whether the active microphone stands in for the chosen one, which is away."""
+        return self._status.is_stand_in
 
     @dbus_property(access=_READ)
     def ActiveChannel(self) -> DBusUInt32:

@@ -156,7 +156,7 @@ class Engine:
                 self._board.on_change()
             if open_microphone is None:
                 self._filter.settle()
-            microphone = backend.choose(self._settings.microphone)
+            microphone = backend.choose(self._settings.microphone, self._settings.microphone_identity)
             fault = backend.capture_fault
             if fault is not None:
                 log.warning("the microphone %s ended: %s", open_microphone and open_microphone.description, fault)
@@ -178,7 +178,7 @@ class Engine:
                         fault = str(error)
                         log.warning("%s", error)
                         retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
-            self._board.describe(backend, open_microphone, microphone, fault, self._settings.microphone)
+            self._board.describe(backend, open_microphone, microphone, fault, self._settings)
             if open_microphone is not None:
                 self._stream(backend, open_microphone)
             else:
@@ -200,7 +200,7 @@ class Engine:
     def _surroundings(self, backend: AudioBackend) -> tuple[object, ...]:
         """What decides about the streams and the status. A change ends ``_stream``."""
         settings = self._settings
-        chosen = settings.microphone, settings.microphone_channels
+        chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels
         return backend.microphones, backend.loops, backend.warnings, backend.listeners, backend.channels, chosen
 
     def _pump(self, backend: AudioBackend, microphone: Microphone) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..audio.backend import AudioBackend, Microphone
-from ..settings.settings import AUTO
+from ..audio.microphone_choice import find
+from ..settings.settings import AUTO, Settings
 from ..status import Counters, Fact, Levels, ReasonCode, State, Status, WarningCode
 from .frame_filter import FrameFilter
 
@@ -65,11 +66,11 @@ class StatusBoard:
         running: Microphone | None,
         chosen: Microphone | None,
         fault: str | None,
-        wanted: str,
+        settings: Settings,
     ) -> None:
         """Publish the state of the streams.
 
-        ``fault`` is why the microphone did not open, if it did not; ``wanted`` is the microphone of the settings.
+        ``fault`` is why the microphone did not open, if it did not; ``settings`` say which one was wanted.
         """
         shown = running or chosen
         if running is not None:
@@ -87,11 +88,12 @@ class StatusBoard:
             backend,
             state=state,
             reason=reason,
-            warnings=(*backend.warnings, *_warnings(shown), *_loops(backend.loops, wanted)),
+            warnings=(*backend.warnings, *_warnings(shown), *_loops(backend.loops, settings.microphone)),
             listeners=backend.listeners,
             server=backend.server,
             microphone=shown.name if shown else "",
             microphone_description=shown.description if shown else "",
+            is_stand_in=shown is not None and not _is_wanted(shown, settings),
             channel=backend.channels.taken if running else 0,
             channel_count=backend.channels.count if running else 0,
             transport_latency_ms=self.status.transport_latency_ms if running else 0.0,
@@ -155,6 +157,13 @@ def _warnings(microphone: Microphone | None) -> Iterator[Fact]:
     elif microphone.volume_db < _FAINT_DB:
         details = {"microphone": microphone.description, "db": f"{-microphone.volume_db:.0f}"}
         yield Fact(WarningCode.MICROPHONE_TURNED_DOWN, details)
+
+
+def _is_wanted(microphone: Microphone, settings: Settings) -> bool:
+    """Whether it is the chosen one, maybe under another name, and not one that stands in for it."""
+    return (
+        settings.microphone == AUTO or find(settings.microphone, [microphone], settings.microphone_identity) is not None
+    )
 
 
 def _loops(loops: Sequence[Microphone], wanted: str) -> Iterator[Fact]:

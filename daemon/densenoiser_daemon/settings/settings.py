@@ -77,6 +77,16 @@ class Settings:
         },
     )
 
+    microphone_identity: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "a table: what the chosen microphone is recognised by when it comes back under another name",
+            "parse": parse_name,
+            "write": str,
+            "on_bus": "",
+        },
+    )
+
     def channel_for(self, microphone: str) -> int | None:
         """The channel of this source to take, from 1, or None if it is chosen by speech."""
         return self.microphone_channels.get(microphone)
@@ -86,7 +96,7 @@ class Settings:
         return self.microphone_strengths.get(microphone, self.strength_db)
 
 
-TABLES = ("microphone_strengths", "microphone_channels")
+TABLES = ("microphone_strengths", "microphone_channels", "microphone_identity")
 """Settings that are tables of names and values."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,10 +16,10 @@ RATE, HOP = 48_000, 480
 Signal = npt.NDArray[np.float32]
 
 
-def at_level(signal: npt.NDArray[np.floating], dbfs: float) -> Signal:
+def at_level(signal: npt.NDArray[Any], dbfs: float) -> Signal:
     """``signal`` with this RMS, dBFS, over what is not silent."""
     loud = signal[np.abs(signal) > 1e-3]
-    return (signal * 10 ** (dbfs / 20) / np.sqrt(np.mean(loud**2))).astype(np.float32)
+    return np.asarray(signal * 10 ** (dbfs / 20) / np.sqrt(np.mean(loud**2)), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def voice() -> Signal:
 @pytest.fixture(scope="module")
 def hum(voice: Signal) -> Signal:
     times = np.arange(len(voice)) / RATE
-    return at_level(sum(np.sin(2 * np.pi * 50 * k * times) / k for k in range(1, 20)), -20.0)
+    return at_level(np.sum([np.sin(2 * np.pi * 50 * k * times) / k for k in range(1, 20)], axis=0), -20.0)
 
 
 @pytest.fixture(scope="module")

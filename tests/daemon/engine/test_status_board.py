@@ -7,7 +7,7 @@ from tests.support.fake_backend import HEADSET, FakeBackend
 
 from densenoiser_daemon.engine.frame_filter import FrameFilter
 from densenoiser_daemon.engine.status_board import StatusBoard
-from densenoiser_daemon.settings.settings import AUTO
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Fact, ReasonCode, State
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
@@ -33,17 +33,17 @@ def test_it_starts_by_waiting_for_a_server_with_the_delay_known(board: StatusBoa
 
 def test_states_follow_listener_microphone_and_fault(board: StatusBoard) -> None:
     backend = FakeBackend()
-    board.describe(backend, HEADSET, HEADSET, None, AUTO)
+    board.describe(backend, HEADSET, HEADSET, None, Settings())
     assert (board.status.state, board.status.microphone) == (State.RUNNING, "headset")
-    board.describe(backend, None, HEADSET, "busy", AUTO)
+    board.describe(backend, None, HEADSET, "busy", Settings())
     waiting = State.WAITING_FOR_MICROPHONE, Fact(ReasonCode.MICROPHONE_FAILED, {"error": "busy"})
     assert (board.status.state, board.status.reason) == waiting
-    board.describe(backend, None, HEADSET, None, AUTO)
+    board.describe(backend, None, HEADSET, None, Settings())
     assert board.status.reason == Fact(ReasonCode.MICROPHONE_NOT_READY)
-    board.describe(backend, None, None, None, AUTO)
+    board.describe(backend, None, None, None, Settings())
     assert board.status.reason == Fact(ReasonCode.NO_MICROPHONE)
     backend.listeners = ()
-    board.describe(backend, None, HEADSET, None, AUTO)
+    board.describe(backend, None, HEADSET, None, Settings())
     assert board.status.state == State.IDLE
     board.describe_lost_server("gone")
     assert board.status.reason == Fact(ReasonCode.SERVER, {"error": "gone"})
@@ -51,7 +51,7 @@ def test_states_follow_listener_microphone_and_fault(board: StatusBoard) -> None
 
 def test_counters_alone_announce_nothing(board: StatusBoard) -> None:
     backend = FakeBackend()
-    board.describe(backend, HEADSET, HEADSET, None, AUTO)
+    board.describe(backend, HEADSET, HEADSET, None, Settings())
     announced = changes(board)
     for _ in range(30):
         board.note_frame(0.001, is_late=True)
@@ -59,13 +59,13 @@ def test_counters_alone_announce_nothing(board: StatusBoard) -> None:
     assert announced == []
     assert board.status.counters.frames == 30
     assert board.status.counters.deadline_misses == 30
-    board.describe(backend, None, None, None, AUTO)
+    board.describe(backend, None, None, None, Settings())
     assert announced == [State.WAITING_FOR_MICROPHONE]
 
 
 def test_levels_and_latency_come_every_ten_frames(board: StatusBoard) -> None:
     backend = FakeBackend()
-    board.describe(backend, HEADSET, HEADSET, None, AUTO)
+    board.describe(backend, HEADSET, HEADSET, None, Settings())
     for _ in range(9):
         board.note_frame(0.001, is_late=False)
         board.refresh(backend)
@@ -79,5 +79,5 @@ def test_xruns_count_on_over_backends(board: StatusBoard) -> None:
     first, second = FakeBackend(), FakeBackend()
     first.xruns, second.xruns = 3, 2
     board.end_backend(first)
-    board.describe(second, None, HEADSET, None, AUTO)
+    board.describe(second, None, HEADSET, None, Settings())
     assert board.status.counters.xruns == 5

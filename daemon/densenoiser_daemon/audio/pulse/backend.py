@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -136,8 +136,8 @@ class PulseBackend:
     def listeners(self) -> tuple[str, ...]:
         return self._view.listeners if self._view is not None else ()
 
-    def choose(self, wanted: str) -> Microphone | None:
-        microphone = microphone_choice.choose(wanted, self.microphones, self._remembered)
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        microphone = microphone_choice.choose(wanted, self.microphones, self._remembered, identity)
         if microphone is not None:
             self._remembered = microphone.name
         return microphone

@@ -12,6 +12,7 @@ import pulsectl
 from ...errors import BackendError
 from ...i18n import _
 from ...status import Fact, WarningCode
+from .. import microphone_choice
 from ..backend import Microphone
 from .full_volume import FAINT_DB, hold, volume_db
 from .sound_graph import SoundGraph
@@ -181,6 +182,8 @@ class ServerView:
         self.warnings = tuple(warnings)
 
     def _microphone(self, source: Any) -> Microphone:
+        known = {key: source.proplist.get(key) for key in microphone_choice.PROPERTIES}
+        known[microphone_choice.DESCRIPTION] = source.description
         return Microphone(
             source.name,
             source.description,
@@ -190,4 +193,5 @@ class ServerView:
             bool(source.mute),
             volume_db(source),
             tuple(source.channel_list_raw) if source.channel_count > 1 else (),
+            tuple((key, value) for key, value in known.items() if value),
         )

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
 import pulsectl
@@ -69,7 +69,8 @@ def examine() -> Iterator[Finding]:
     store = SettingsFile()
     chosen = store.load()
     yield from daemon_checks.daemon(values, is_locked)
-    yield from _sound(is_locked, values["Microphone"] if values else chosen.microphone)
+    choice = values["Microphone"] if values else chosen.microphone
+    yield from _sound(is_locked, choice, chosen.microphone_identity if choice == chosen.microphone else {})
     yield from daemon_checks.settings(store)
     yield from machine_checks.models(chosen)
     yield from machine_checks.providers(chosen)
@@ -78,11 +79,11 @@ def examine() -> Iterator[Finding]:
     yield from daemon_checks.autostart()
 
 
-def _sound(is_running: bool, choice: str) -> Iterable[Finding]:
+def _sound(is_running: bool, choice: str, identity: Mapping[str, str]) -> Iterable[Finding]:
     try:
         with Connection("densenoiser-doctor", connect=False) as pulse:
             pulse.reach(_CONNECT_SECONDS)
-            yield from check_sound(pulse, is_running, choice)
+            yield from check_sound(pulse, is_running, choice, identity)
     except (BackendError, *_PULSE_ERRORS) as error:
         yield Finding(
             "server",

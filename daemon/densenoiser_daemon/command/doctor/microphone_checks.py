@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pulsectl
 
-from ...audio.microphone_choice import choose
+from ...audio.microphone_choice import choose, find
 from ...audio.pulse.full_volume import volume_db
 from ...audio.pulse.server_view import ServerView
 from ...audio.pulse.streams import MainLoop, RecordStream
@@ -27,10 +27,12 @@ _FIRST_SOUND_SECONDS = 2.0
 _FAINT_DBFS = -75.0
 
 
-def check_microphone(pulse: pulsectl.Pulse, choice: str) -> Iterator[Finding]:
-    """Everything. ``choice`` is the microphone of the settings."""
-    microphone = chosen_source(pulse, choice)
-    yield from real_source(choice, microphone)
+def check_microphone(pulse: pulsectl.Pulse, choice: str, identity: Mapping[str, str]) -> Iterator[Finding]:
+    """Everything. ``choice`` is the microphone of the settings, ``identity`` what it is recognised by."""
+    chosen = choose(choice, ServerView(pulse).microphones, identity=identity)
+    microphone = next((s for s in pulse.source_list() if chosen is not None and s.name == chosen.name), None)
+    is_stand_in = choice != AUTO and chosen is not None and find(choice, [chosen], identity) is None
+    yield from real_source(choice, microphone, is_stand_in)
     yield from bluetooth(pulse, pulse.card_list(), has_microphone=microphone is not None)
     if microphone is not None:
         yield from muted(microphone)
@@ -38,7 +40,7 @@ def check_microphone(pulse: pulsectl.Pulse, choice: str) -> Iterator[Finding]:
             yield from silent(pulse, microphone)
 
 
-def real_source(choice: str, microphone: Any) -> Iterator[Finding]:
+def real_source(choice: str, microphone: Any, is_stand_in: bool) -> Iterator[Finding]:
     """There is a microphone, and it is the chosen one."""
     if microphone is None:
         yield Finding(
@@ -49,7 +51,7 @@ def real_source(choice: str, microphone: Any) -> Iterator[Finding]:
                 "plug one in; for a built-in one, look whether its card is off in the sound settings (pavucontrol, Configuration)"
             ),
         )
-    elif choice not in (AUTO, microphone.name):
+    elif is_stand_in:
         yield Finding(
             "microphone",
             Verdict.ADVICE,
@@ -153,12 +155,6 @@ def record_peak(pulse: pulsectl.Pulse, source: str) -> tuple[float, float]:
     finally:
         stream.close()
     return peak, samples / _RATE
-
-
-def chosen_source(pulse: pulsectl.Pulse, choice: str) -> Any:
-    """The source that the daemon takes for ``choice``, or None."""
-    microphone = choose(choice, ServerView(pulse).microphones)
-    return next((s for s in pulse.source_list() if microphone is not None and s.name == microphone.name), None)
 
 
 def _set_profile(pulse: pulsectl.Pulse, card: Any, profile: Any) -> str:

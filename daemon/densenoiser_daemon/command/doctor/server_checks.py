@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pulsectl
@@ -19,14 +19,14 @@ from .finding import Finding, Verdict
 from .microphone_checks import check_microphone
 
 
-def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str) -> Iterator[Finding]:
-    """Everything, in the order of a frame's way. ``choice`` is the microphone of the settings."""
+def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str, identity: Mapping[str, str]) -> Iterator[Finding]:
+    """Everything, in the order of a frame's way. ``choice`` and ``identity`` are the microphone of the settings."""
     yield server(pulse)
     if is_running:
         yield from virtual_source(pulse)
         yield from strangers(pulse)
     yield from leftovers(pulse, is_running)
-    yield from check_microphone(pulse, choice)
+    yield from check_microphone(pulse, choice, identity)
     view = ServerView(pulse)
     yield from loops(view)
     yield from default_source(pulse, view)
