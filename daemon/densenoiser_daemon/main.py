@@ -29,6 +29,7 @@ from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
 from .i18n import _
+from .settings.earlier_default import EarlierDefault
 from .settings.file import SettingsFile
 from .settings.settings import AUTO, Settings
 from .system.instance_lock import InstanceLock
@@ -74,10 +75,10 @@ def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
 def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
     """A function that makes the backend the command line asks for, anew after each fault. UsageError."""
     spec = FrameSpec()
-    strays = StrayListeners()
+    strays, earlier_default = StrayListeners(), EarlierDefault()
 
     def pulse() -> AudioBackend:
-        return PulseBackend(spec.sample_rate, spec.hop, strays)
+        return PulseBackend(spec.sample_rate, spec.hop, strays, earlier_default)
 
     def portaudio() -> AudioBackend:
         return PortAudioBackend(spec.sample_rate, spec.hop, args.output)

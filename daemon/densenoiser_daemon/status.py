@@ -103,6 +103,8 @@ class Status:
     microphone: str = ""
     """Name of the source in use or chosen for the next listener; empty while there is none."""
     microphone_description: str = ""
+    is_default: bool = False
+    """Whether the virtual microphone is the sound server's default."""
     is_stand_in: bool = False
     """Whether ``microphone`` stands in for the chosen one, which is away."""
     channel: int = 0

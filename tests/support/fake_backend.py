@@ -30,6 +30,7 @@ class FakeBackend:
         self.loops: tuple[Microphone, ...] = ()
         self.warnings: tuple[Fact, ...] = ()
         self.channels = Channels()
+        self.is_default = False
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_latency = 0.010
         self.playback_latency: float | None = 0.005
@@ -81,6 +82,9 @@ class FakeBackend:
 
     def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return microphone_choice.choose(wanted, self.microphones, identity=identity)
+
+    def be_default(self, wanted: bool) -> None:
+        self.is_default = wanted
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._raise_if_lost()

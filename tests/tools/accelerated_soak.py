@@ -64,6 +64,7 @@ class SimulatedBackend:
         self.loops: tuple[Microphone, ...] = ()
         self.warnings: tuple[Fact, ...] = ()
         self.channels = Channels()
+        self.is_default = False
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_fault: str | None = None
         self.capture_latency = self.device_latency = 0.0
@@ -95,6 +96,9 @@ class SimulatedBackend:
 
     def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return HEADSET
+
+    def be_default(self, wanted: bool) -> None:
+        self.is_default = wanted
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._due = self._settled_at = self._clock.now

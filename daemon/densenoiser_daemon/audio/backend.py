@@ -103,6 +103,15 @@ class AudioBackend(Protocol):
         """
         ...
 
+    def be_default(self, wanted: bool) -> None:
+        """Make the virtual microphone the system's default, or give that back to the microphone that was it before."""
+        ...
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the virtual microphone is the system's default."""
+        ...
+
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         """Open the microphone and begin to feed the virtual one. DeviceError if it is refused at once.
 

@@ -53,6 +53,7 @@ class PortAudioBackend:
         self.loops: tuple[Microphone, ...] = ()
         self.warnings: tuple[Fact, ...] = ()
         self.channels = Channels()
+        self.is_default = False
         self.xruns = 0
         self.server = ""
         self.queue_seconds = QUEUE_SECONDS
@@ -101,6 +102,9 @@ class PortAudioBackend:
 
     def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return microphone_choice.choose(wanted, self.microphones, identity=identity)
+
+    def be_default(self, wanted: bool) -> None:
+        """PortAudio chooses no default device."""
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._primed = self._capture_ended = self._playback_ended = False

@@ -102,6 +102,10 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
         metavar=_("NUMBER"),
         help=_('the channel of it that carries your voice, from 1; or "auto": chosen by speech'),
     )
+    default = command("default", _("show or choose whether applications that do not choose take DenseNoiser Mic"))
+    default.add_argument(
+        "switch", nargs="?", choices=("on", "off"), help=_("make it the default microphone, or no longer")
+    )
     model = command("model", _("show or choose the model"))
     model.add_argument("name", nargs="?", metavar="NAME", help=_("a model's name or .onnx file"))
     for name, help in (("mics", _("list the microphones")), ("models", _("list the models"))):
@@ -151,6 +155,7 @@ async def _ask_daemon(args: argparse.Namespace) -> int:
         "strength": daemon_commands.strength,
         "mic": daemon_commands.mic,
         "mics": daemon_commands.mics,
+        "default": daemon_commands.default,
         "model": daemon_commands.model,
         "models": daemon_commands.models,
         "monitor": daemon_commands.monitor,

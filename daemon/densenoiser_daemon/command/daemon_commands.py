@@ -78,6 +78,20 @@ async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
         say(f"{choice} ({microphones.get(choice, absent)})")
 
 
+async def default(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Show or choose whether the virtual microphone is the default one."""
+    if args.switch is not None:
+        await client.set("Default", "b", args.switch == "on")
+        is_default = args.switch == "on"
+    else:
+        is_default = bool((await client.properties())["IsDefault"])
+    say(
+        _('"DenseNoiser Mic" is the default microphone.')
+        if is_default
+        else _('"DenseNoiser Mic" is not the default microphone; make it so with: densenoiser default on')
+    )
+
+
 async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
     """List the microphones."""
     values = await client.properties()

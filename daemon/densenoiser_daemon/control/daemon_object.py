@@ -74,6 +74,15 @@ class DaemonObject(StatusProperties):
         self._change(muted=wanted)
 
     @dbus_property()
+    def Default(self) -> DBusBool:
+        """Whether the virtual microphone is made the default one while the daemon runs. At its end the earlier one is again."""
+        return self._settings.default
+
+    @Default.setter  # type: ignore[no-redef]
+    def Default(self, wanted: DBusBool) -> None:
+        self._change(default=wanted)
+
+    @dbus_property()
     def Strength(self) -> DBusDouble:
         """Attenuation limit of the microphone in use, dB: 0 passes everything, infinity is full strength.
 

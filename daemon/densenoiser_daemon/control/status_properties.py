@@ -46,6 +46,11 @@ class StatusProperties(ServiceInterface):
         return self._status.microphone_description
 
     @dbus_property(access=_READ)
+    def IsDefault(self) -> DBusBool:
+        """Whether the virtual microphone is the sound server's default source now."""
+        return self._status.is_default
+
+    @dbus_property(access=_READ)
     def IsStandIn(self) -> DBusBool:
         """Whether the active microphone stands in for the chosen one, which is away."""
         return self._status.is_stand_in

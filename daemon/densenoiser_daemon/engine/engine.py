@@ -150,7 +150,11 @@ class Engine:
         open_channel: int | None = None
         retry_at = 0.0
         gc.freeze()
+        is_wished = False
         while not self._quit.is_set():
+            if self._settings.default != is_wished:
+                is_wished = self._settings.default
+                backend.be_default(is_wished)
             if (backend.microphones, backend.loops) != (self._microphones, self._loops):
                 self._microphones, self._loops = backend.microphones, backend.loops
                 self._board.on_change()
@@ -184,6 +188,8 @@ class Engine:
             else:
                 waits = bool(backend.listeners) and microphone is not None
                 backend.wait(_MICROPHONE_RETRY_SECONDS if waits else None)
+        if is_wished:
+            backend.be_default(False)
 
     def _stream(self, backend: AudioBackend, microphone: Microphone) -> None:
         """Filter until something other than samples needs looking at."""
@@ -200,8 +206,9 @@ class Engine:
     def _surroundings(self, backend: AudioBackend) -> tuple[object, ...]:
         """What decides about the streams and the status. A change ends ``_stream``."""
         settings = self._settings
-        chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels
-        return backend.microphones, backend.loops, backend.warnings, backend.listeners, backend.channels, chosen
+        chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels, settings.default
+        sources = backend.microphones, backend.loops, backend.channels, backend.is_default
+        return sources, backend.warnings, backend.listeners, chosen
 
     def _pump(self, backend: AudioBackend, microphone: Microphone) -> bool:
         """Take what was captured, filter it, queue it. True if a late frame ended that before all of it was filtered."""

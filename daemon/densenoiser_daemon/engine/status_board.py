@@ -93,6 +93,7 @@ class StatusBoard:
             server=backend.server,
             microphone=shown.name if shown else "",
             microphone_description=shown.description if shown else "",
+            is_default=backend.is_default,
             is_stand_in=shown is not None and not _is_wanted(shown, settings),
             channel=backend.channels.taken if running else 0,
             channel_count=backend.channels.count if running else 0,

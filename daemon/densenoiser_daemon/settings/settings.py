@@ -56,6 +56,12 @@ class Settings:
         "Model",
     )
     provider: str = _setting(AUTO, '"cpu", "cuda", or "auto" for the faster one', parse_provider)
+    default: bool = _setting(
+        False,
+        "true makes DenseNoiser Mic the default microphone while the daemon runs",
+        parse_switch,
+        "Default",
+    )
     microphone_strengths: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={

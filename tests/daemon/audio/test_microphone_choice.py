@@ -97,6 +97,7 @@ def known(name: str, **changes: str) -> Microphone:
     return Microphone(name, name, 48_000, 1, False, identity=tuple((k, v) for k, v in identity.items() if v))
 
 
+LINE_IN = Microphone("renamed", "Line In", 48_000, 5, False, identity=((DESCRIPTION, "Line In"),))
 OTHER = Microphone("other", "Other", 48_000, 2, True, identity=((DESCRIPTION, "Other"),))
 
 

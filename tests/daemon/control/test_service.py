@@ -48,6 +48,8 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "LatencyCeiling": 60.0,
         "Warnings": [],
         "ActiveChannel": 0,
+        "IsDefault": False,
+        "Default": False,
         "IsStandIn": False,
         "ChannelCount": 0,
         "Scheduling": ("", {}),

@@ -15,6 +15,7 @@ from densenoiser_models.stft import Samples
 
 from ...errors import BackendError
 from ...i18n import _
+from ...settings.earlier_default import EarlierDefault
 from ...status import Fact
 from .. import microphone_choice
 from ..backend import QUEUE_SECONDS, Channels, Microphone
@@ -47,14 +48,22 @@ _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallE
 class PulseBackend:
     """AudioBackend on libpulse."""
 
-    def __init__(self, rate: int, fragment: int, strays: StrayListeners | None = None) -> None:
+    def __init__(
+        self,
+        rate: int,
+        fragment: int,
+        strays: StrayListeners | None = None,
+        earlier_default: EarlierDefault | None = None,
+    ) -> None:
         """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time.
 
-        ``strays`` remembers who listened to an earlier backend of the same server.
+        ``strays`` remembers who listened to an earlier backend of the same server, ``earlier_default`` which microphone
+        was its default before ours.
         """
         self._rate = rate
         self._fragment = fragment
         self._strays = strays
+        self._earlier_default = earlier_default
         self._cushion = np.zeros(round(CUSHION_SECONDS * rate), np.float32)
         self._is_silent = True
         self._underruns_seen = 0
@@ -66,7 +75,7 @@ class PulseBackend:
         self._channel_of: dict[str, int] = {}
         self._ending: list[RecordStream] = []
         self._playback: PlaybackStream | None = None
-        self._remembered: str | None = None
+        self._remembered = earlier_default.name if earlier_default is not None else None
         self._closed_xruns = 0
         self._woken = False
         self._has_failed = False
@@ -75,7 +84,7 @@ class PulseBackend:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
             pulse.reach(patience)
-            self._view = ServerView(pulse, self._strays)
+            self._view = ServerView(pulse, self._strays, self._earlier_default)
 
     def connect(self) -> None:
         if self._pulse is None:
@@ -141,6 +150,15 @@ class PulseBackend:
         if microphone is not None:
             self._remembered = microphone.name
         return microphone
+
+    def be_default(self, wanted: bool) -> None:
+        assert self._view is not None
+        with self._failures():
+            self._view.be_default(wanted)
+
+    @property
+    def is_default(self) -> bool:
+        return self._view is not None and self._view.is_default
 
     def start(self, microphone: Microphone, channel: int | None = None) -> None:
         assert self._pulse is not None

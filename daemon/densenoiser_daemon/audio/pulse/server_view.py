@@ -11,6 +11,7 @@ import pulsectl
 
 from ...errors import BackendError
 from ...i18n import _
+from ...settings.earlier_default import EarlierDefault
 from ...status import Fact, WarningCode
 from .. import microphone_choice
 from ..backend import Microphone
@@ -35,8 +36,14 @@ class ServerView:
     volume. pulsectl's errors pass through.
     """
 
-    def __init__(self, pulse: pulsectl.Pulse, strays: StrayListeners | None = None) -> None:
-        """``pulse`` is connected. ``strays`` remembers the listeners of an earlier connection."""
+    def __init__(
+        self, pulse: pulsectl.Pulse, strays: StrayListeners | None = None, earlier_default: EarlierDefault | None = None
+    ) -> None:
+        """``pulse`` is connected. ``strays`` remembers the listeners of an earlier connection.
+
+        ``earlier_default`` is told which microphone was the default before ours; None if nobody wants to know.
+        """
+        self._earlier_default = earlier_default
         self._pulse = pulse
         self._virtual: VirtualMicrophone | None = None
         self._strays = strays or StrayListeners()
@@ -117,6 +124,23 @@ class ServerView:
         playing = {p.sink for p in self._playbacks if not p.corked} - left_out
         return tuple(sorted(s.monitor_source_name for s in self._sinks if s.index in playing))
 
+    @property
+    def is_default(self) -> bool:
+        """Whether the virtual microphone is the server's default source."""
+        return self._default_source == SOURCE_NAME
+
+    def be_default(self, wanted: bool) -> None:
+        """Make ours the default, or, while it is that, the earlier one again."""
+        names = [SOURCE_NAME]
+        if not wanted:
+            earlier = self._earlier_default.name if self._earlier_default is not None else ""
+            names = [earlier, *(m.name for m in self.microphones)] if self.is_default else []
+        for name in names:
+            source = next((s for s in self._sources if s.name == name), None)
+            if source is not None:
+                self._pulse.source_default_set(source)
+                return
+
     def seconds_until_look(self) -> float | None:
         """Time until ``refresh`` or ``renew`` has something to do even without an event, s; None if it has not."""
         now = time.monotonic()
@@ -144,6 +168,9 @@ class ServerView:
     def _read(self, facilities: Iterable[str]) -> None:
         if "server" in facilities or "source" in facilities:
             self._default_source = str(self._pulse.server_info().default_source_name)
+            is_ours = self._default_source == SOURCE_NAME
+            if self._earlier_default is not None and not is_ours and self._default_source != "None":
+                self._earlier_default.note(self._default_source)
         if "source" in facilities:
             self._sources = self._pulse.source_list()
         if "sink" in facilities:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from collections.abc import Iterator
@@ -30,6 +31,17 @@ async def daemon_properties() -> tuple[Properties | None, int]:
             return await client.properties(), await client.process()
     except DensenoiserError:
         return None, 0
+
+
+def make_default() -> str:
+    """Ask the daemon to make the virtual microphone the default one; what was done. DensenoiserError."""
+
+    async def ask() -> None:
+        async with DaemonClient() as client:
+            await client.set("Default", "b", True)
+
+    asyncio.run(ask())
+    return _('made "DenseNoiser Mic" the default microphone; undo it with: densenoiser default off')
 
 
 def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:

@@ -8,14 +8,14 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TextIO
 
 import pulsectl
 from pulsectl._pulsectl import LibPulse
 
 from ...audio.pulse.connection import Connection
-from ...errors import BackendError
+from ...errors import BackendError, DensenoiserError
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
@@ -70,7 +70,8 @@ def examine() -> Iterator[Finding]:
     chosen = store.load()
     yield from daemon_checks.daemon(values, is_locked)
     choice = values["Microphone"] if values else chosen.microphone
-    yield from _sound(is_locked, choice, chosen.microphone_identity if choice == chosen.microphone else {})
+    identity = chosen.microphone_identity if choice == chosen.microphone else {}
+    yield from _sound(is_locked, choice, identity, daemon_checks.make_default if values else None)
     yield from daemon_checks.settings(store)
     yield from machine_checks.models(chosen)
     yield from machine_checks.providers(chosen)
@@ -79,11 +80,13 @@ def examine() -> Iterator[Finding]:
     yield from daemon_checks.autostart()
 
 
-def _sound(is_running: bool, choice: str, identity: Mapping[str, str]) -> Iterable[Finding]:
+def _sound(
+    is_running: bool, choice: str, identity: Mapping[str, str], make_default: Callable[[], str] | None
+) -> Iterable[Finding]:
     try:
         with Connection("densenoiser-doctor", connect=False) as pulse:
             pulse.reach(_CONNECT_SECONDS)
-            yield from check_sound(pulse, is_running, choice, identity)
+            yield from check_sound(pulse, is_running, choice, identity, make_default)
     except (BackendError, *_PULSE_ERRORS) as error:
         yield Finding(
             "server",
@@ -100,7 +103,7 @@ def _mend(finding: Finding) -> str:
     assert finding.mend is not None
     try:
         return finding.mend()
-    except (*_PULSE_ERRORS, OSError) as error:
+    except (*_PULSE_ERRORS, DensenoiserError, OSError) as error:
         sys.stderr.write(_("could not mend {check}: {error}").format(check=finding.check, error=error) + "\n")
         return ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pulsectl
@@ -19,7 +19,13 @@ from .finding import Finding, Verdict
 from .microphone_checks import check_microphone
 
 
-def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str, identity: Mapping[str, str]) -> Iterator[Finding]:
+def check_sound(
+    pulse: pulsectl.Pulse,
+    is_running: bool,
+    choice: str,
+    identity: Mapping[str, str],
+    make_default: Callable[[], str] | None,
+) -> Iterator[Finding]:
     """Everything, in the order of a frame's way. ``choice`` and ``identity`` are the microphone of the settings."""
     yield server(pulse)
     if is_running:
@@ -29,7 +35,7 @@ def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str, identity: 
     yield from check_microphone(pulse, choice, identity)
     view = ServerView(pulse)
     yield from loops(view)
-    yield from default_source(pulse, view)
+    yield from default_source(pulse, view, make_default)
     yield from bystanders(pulse, view.microphones)
 
 
@@ -119,8 +125,10 @@ def leftovers(pulse: pulsectl.Pulse, is_running: bool) -> Iterator[Finding]:
         )
 
 
-def default_source(pulse: pulsectl.Pulse, view: ServerView) -> Iterator[Finding]:
-    """What applications get that do not choose."""
+def default_source(
+    pulse: pulsectl.Pulse, view: ServerView, make_default: Callable[[], str] | None
+) -> Iterator[Finding]:
+    """What applications get that do not choose. ``make_default`` asks the daemon for ours; None while it does not run."""
     name = pulse.server_info().default_source_name
     source = _source(pulse, name)
     virtual = _source(pulse, SOURCE_NAME)
@@ -141,9 +149,10 @@ def default_source(pulse: pulsectl.Pulse, view: ServerView) -> Iterator[Finding]
             _("applications that do not choose take {name}, unfiltered").format(
                 name=source.description if source else name
             ),
-            _('choose "{description}" in the application, or for all: pactl set-default-source {name}').format(
-                description=DESCRIPTION, name=SOURCE_NAME
+            _('choose "{description}" in the application, or for all: densenoiser default on').format(
+                description=DESCRIPTION
             ),
+            make_default,
         )
 
 

@@ -50,7 +50,7 @@ function _shtab_densenoiser_using
   test "$_shtab_densenoiser_cmdpath" = "$argv"
 end
 
-set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic model mics models monitor enhance bench doctor install-user uninstall-user quit
+set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic default model mics models monitor enhance bench doctor install-user uninstall-user quit
 set -g _shtab_densenoiser_opts_with_value --channels --compare --frames --jobs --model --output --provider --strength -o
 
 complete -c densenoiser -e
@@ -79,6 +79,9 @@ complete -c densenoiser -n '_shtab_densenoiser_using strength' -l shared -d 'let
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mic -d 'Show or choose the microphone.'
 complete -c densenoiser -n '_shtab_densenoiser_using mic' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using mic' -l channels -x -d 'the channel of it that carries your voice, from 1; or "auto": chosen by speech'
+complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a default -d 'Show or choose whether applications that do not choose take DenseNoiser Mic.'
+complete -c densenoiser -n '_shtab_densenoiser_using default' -s h -l help -d 'show this help message and exit'
+complete -c densenoiser -n '_shtab_densenoiser_using default; and test $_shtab_densenoiser_npos -eq 0' -ka "on off" -d 'make it the default microphone, or no longer'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a model -d 'Show or choose the model.'
 complete -c densenoiser -n '_shtab_densenoiser_using model' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mics -d 'List the microphones.'
