@@ -94,7 +94,7 @@ complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenois
 complete -c densenoiser -n '_shtab_densenoiser_using monitor' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a enhance -d 'Remove noise from audio files of any rate, channel count and format that libsndfile reads.'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s h -l help -d 'show this help message and exit'
-complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'a file for one input, a folder for several'
+complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s o -l output -x -d 'a file for one input; a folder for several, or with a / at its end'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l model -x -d 'a model'"'"'s name or .onnx path (default: densenet-small)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l strength -x -d 'at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l provider -xka "auto cpu cuda" -d 'where the model runs (default: cpu)'
