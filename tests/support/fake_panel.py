@@ -103,7 +103,8 @@ class Entry:
 class Panel:
     """Runs on its own thread from construction to ``close``; every method blocks and may be called from the test."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, has_notifications: bool = True) -> None:
+        self._has_notifications = has_notifications
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="panel")
         self._thread.start()
@@ -167,9 +168,10 @@ class Panel:
         self._bus = await MessageBus(bus_address=address).connect()
         self._bus.add_message_handler(self._note_sender)
         self._bus.export("/StatusNotifierWatcher", self._watcher)
-        self._bus.export("/org/freedesktop/Notifications", self._notifications)
         await self._bus.request_name(self._watcher.name)
-        await self._bus.request_name(self._notifications.name)
+        if self._has_notifications:
+            self._bus.export("/org/freedesktop/Notifications", self._notifications)
+            await self._bus.request_name(self._notifications.name)
 
     def _note_sender(self, message: Message) -> None:
         if message.member == "RegisterStatusNotifierItem":

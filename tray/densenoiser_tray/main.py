@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import importlib.metadata
 import logging
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 from . import autostart, panel_host, programs
 from .bus import BusError
 from .i18n import _
+from .pystray_icon import PystrayIcon
 from .tray import Tray
 
 log = logging.getLogger("densenoiser-tray")
@@ -87,18 +87,18 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
         )
         return 1
     try:
-        pystray = importlib.import_module("pystray")
+        icon = PystrayIcon()
     except Exception as error:  # X and GTK raise types of their own
         log.error(_("The display cannot be used: {error}").format(error=error))
         return 1
-    if not pystray.Icon.HAS_MENU:
+    if not icon.has_menu:
         log.warning(
             _(
                 "The icon has no menu here: PyGObject or the AppIndicator library is missing (Debian: python3-gi and "
                 "gir1.2-ayatanaappindicator3-0.1). Use the command: densenoiser --help"
             )
         )
-    return Tray(pystray, program).run(start_daemon)
+    return Tray(icon, program).run(start_daemon)
 
 
 if __name__ == "__main__":
