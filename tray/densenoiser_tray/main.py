@@ -15,11 +15,13 @@ from . import autostart, panel_host, programs
 from .bus import BusError
 from .i18n import _
 from .pystray_icon import PystrayIcon
+from .shown_text import LogLines
 from .tray import Tray
 
 log = logging.getLogger("densenoiser-tray")
 
 _WAIT_SECONDS = 30.0
+EXIT_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,7 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the icon until it is told to quit; the exit code: 0, or 1 if there is no bus, no display or no panel."""
     args = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     program = programs.find("densenoiser-tray") or Path(sys.argv[0]).absolute()
     if args.autostart is not None:
         autostart.switch(args.autostart == "on", program)
@@ -61,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BusError as error:
         log.error("%s", error)
         return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _open_monitor() -> int:

@@ -47,12 +47,13 @@ class Tray:
         self._redraw()
 
     def run(self, start_daemon: bool) -> int:
-        """Show the icon until Quit, SIGTERM or the end of the session bus; the exit code. Main thread only.
+        """Show the icon until Quit, SIGTERM, SIGINT or the end of the session bus; the exit code. Main thread only.
 
         BusError without a session bus, or beside another tray.
         """
         self._client.start()
-        signal.signal(signal.SIGTERM, lambda *_: self._leave())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._leave())
         if start_daemon:
             self._client.start_daemon(self._launch_daemon)
         try:

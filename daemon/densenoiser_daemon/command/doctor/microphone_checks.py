@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -83,7 +84,9 @@ def bluetooth(pulse: pulsectl.Pulse, cards: list[Any], has_microphone: bool) -> 
             _('the Bluetooth headset {name} is in the profile "{profile}", which has no microphone').format(
                 name=name, profile=active.description
             ),
-            _("switch it over: pactl set-card-profile {card} {profile}").format(card=card.name, profile=best.name),
+            _("switch it over: pactl set-card-profile {card} {profile}").format(
+                card=shlex.quote(card.name), profile=shlex.quote(best.name)
+            ),
             # Music sounds worse in a headset profile: done unasked only where there is no microphone otherwise.
             None if has_microphone else functools.partial(_set_profile, pulse, card, best),
         )
@@ -96,7 +99,7 @@ def muted(microphone: Any) -> Iterator[Finding]:
             "muted",
             Verdict.FAULT,
             _("{description} is muted in the sound server").format(description=microphone.description),
-            _("unmute it: pactl set-source-mute {name} 0").format(name=microphone.name),
+            _("unmute it: pactl set-source-mute {name} 0").format(name=shlex.quote(microphone.name)),
         )
     elif microphone.volume.value_flat < LOW_VOLUME:
         yield Finding(
@@ -105,7 +108,7 @@ def muted(microphone: Any) -> Iterator[Finding]:
             _("{description} is turned down to {volume:.0%}").format(
                 description=microphone.description, volume=microphone.volume.value_flat
             ),
-            _("turn it up: pactl set-source-volume {name} 100%").format(name=microphone.name),
+            _("turn it up: pactl set-source-volume {name} 100%").format(name=shlex.quote(microphone.name)),
         )
 
 
