@@ -29,6 +29,7 @@ from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
 from .i18n import _
+from .log_lines import log_to_standard_error
 from .settings.earlier_default import EarlierDefault
 from .settings.file import SettingsFile
 from .settings.settings import AUTO, Settings
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; the exit code (0 after a clean end, else that of the error)."""
     args = build_parser().parse_args(argv)
     level = logging.DEBUG if args.verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    log_to_standard_error(level)
     try:
         if args.demo is not None:
             from .measurement.demo import run_demo  # noqa: PLC0415  (needs matplotlib, which the daemon does not)

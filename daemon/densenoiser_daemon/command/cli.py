@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from densenoiser_models.arguments import strength
 
 from ..errors import DensenoiserError, UsageError
 from ..i18n import _
+from .terminal import complain, discard_output
 
 EXIT_INTERRUPTED = 130
 
@@ -21,21 +21,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        args = build_parser(wanted=next((word for word in words if not word.startswith("-")), "")).parse_args(words)
-        if args.command in modules():
-            return int(importlib.import_module(modules()[args.command][0]).run(args))
-        import asyncio  # noqa: PLC0415  (a third of the way to D-Bus, which the others need not go)
-
-        return asyncio.run(_ask_daemon(args))
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # here it can still be told that the disk is full
     except DensenoiserError as error:
-        sys.stderr.write(f"densenoiser: {error}\n")
+        complain(f"densenoiser: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         return 0 if "monitor" in words else EXIT_INTERRUPTED
     except BrokenPipeError:  # as in: densenoiser status --watch | head
-        # What is still buffered has nowhere to go: without this, the interpreter's last flush would fail with status 120.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
+    except OSError as error:  # as in: densenoiser status > /dev/full
+        discard_output()
+        complain(f"densenoiser: {error}")
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    args = build_parser(wanted=next((word for word in words if not word.startswith("-")), "")).parse_args(words)
+    if args.command in modules():
+        return int(importlib.import_module(modules()[args.command][0]).run(args))
+    import asyncio  # noqa: PLC0415  (a third of the way to D-Bus, which the others need not go)
+
+    return asyncio.run(_ask_daemon(args))
 
 
 def modules() -> dict[str, tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Awaitable, Callable
 
@@ -23,13 +22,18 @@ async def status(client: DaemonClient, args: argparse.Namespace) -> None:
     """Once, or on every change."""
     if not args.watch:
         values = await client.properties()
-        say(json.dumps(status_text.for_json(values), ensure_ascii=False, indent=2) if args.json else _block(values))
+        if args.json:
+            say_json(status_text.for_json(values))
+        else:
+            _say_all(values)
         return
-    last = ""
+    last: object = None
     async for values in client.changes():
-        now = json.dumps(status_text.for_json(values), ensure_ascii=False) if args.json else _sentence(values)
-        if now != last:
-            say(now if args.json else f"{time.strftime('%H:%M:%S')}  {now}")
+        now: object = status_text.for_json(values) if args.json else _sentence(values)
+        if now != last and args.json:
+            say_json(now, indent=None)
+        elif now != last:
+            say(f"{time.strftime('%H:%M:%S')}  {now}")
         last = now
 
 
@@ -142,10 +146,8 @@ def _say_enabled(is_on: bool) -> None:
     say(_("Noise removal is on.") if is_on else _("Noise removal is off."))
 
 
-def _block(values: Properties) -> str:
-    lines = status_text.lines(values)
-    width = max(len(label) for label, _text in lines)
-    return "\n".join(f"{label.ljust(width)}  {text}" for label, text in lines)
+def _say_all(values: Properties) -> None:
+    say_table(status_text.lines(values))
 
 
 def _sentence(values: Properties) -> str:

@@ -10,6 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from densenoiser_models.shown_text import one_line
+
 from ..i18n import _
 from . import status_text
 from .daemon_client import DaemonClient, Properties
@@ -36,7 +38,7 @@ def draw(values: Properties) -> RenderableType:
     meters.add_row(_("removed"), _bar(removed / -_FLOOR_DBFS, "cyan"), _("{level:6.1f} dB").format(level=removed))
     facts = Table.grid(padding=(0, 2))
     for label, text in status_text.lines(values):
-        facts.add_row(Text(label, style="dim"), Text(text))
+        facts.add_row(Text(label, style="dim"), Text(one_line(text)))
     return Panel(Group(meters, Text(), facts), title="DenseNoiser", subtitle=_("Ctrl+C ends"), expand=False)
 
 

@@ -111,7 +111,7 @@ def settings(store: SettingsFile) -> Iterator[Finding]:
     """The file says what it means, and can be written."""
     store.load()
     for problem in store.problems:
-        yield Finding("settings", Verdict.FAULT, problem, _("edit {path}").format(path=store.path))
+        yield Finding("settings", Verdict.FAULT, problem, _("edit {path}").format(path=shlex.quote(str(store.path))))
     folder = next(path for path in store.path.parents if path.exists())
     if not os.access(folder, os.W_OK):
         text = _("{folder} is not writable, so settings are lost at the daemon's end").format(folder=folder)

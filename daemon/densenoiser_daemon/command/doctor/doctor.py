@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TextIO
 
 import pulsectl
 from pulsectl._pulsectl import LibPulse
@@ -19,6 +17,7 @@ from ...errors import BackendError, DensenoiserError
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
+from ..terminal import complain, say, say_json
 from . import daemon_checks, machine_checks
 from .finding import Finding, Verdict
 from .server_checks import check_sound
@@ -51,14 +50,13 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         if not args.json:
-            sys.stdout.write(_describe(finding, mended, sys.stdout))
-            sys.stdout.flush()
+            _say(finding, mended)
     if args.json:
-        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+        say_json(report)
     elif faults:
-        sys.stdout.write(ngettext("{n} fault.", "{n} faults.", faults).format(n=faults) + "\n")
+        say(ngettext("{n} fault.", "{n} faults.", faults).format(n=faults))
     else:
-        sys.stdout.write(_("No fault was found.") + "\n" if not args.fix else _("No fault is left.") + "\n")
+        say(_("No fault is left.") if args.fix else _("No fault was found."))
     return 1 if faults else 0
 
 
@@ -104,22 +102,21 @@ def _mend(finding: Finding) -> str:
     try:
         return finding.mend()
     except (*_PULSE_ERRORS, DensenoiserError, OSError) as error:
-        sys.stderr.write(_("could not mend {check}: {error}").format(check=finding.check, error=error) + "\n")
+        complain(_("could not mend {check}: {error}").format(check=finding.check, error=error))
         return ""
 
 
-def _describe(finding: Finding, mended: str, out: TextIO) -> str:
-    lines = [f"{_sign(finding.verdict, out)} {finding.text}"]
+def _say(finding: Finding, mended: str) -> None:
+    say(finding.text, _sign(finding.verdict))
     if mended:
-        lines.append(f"  {_sign(Verdict.GOOD, out)} {mended}")
+        say(mended, f"  {_sign(Verdict.GOOD)}")
     elif finding.remedy:
-        lines.append(f"  → {finding.remedy}")
-    return "\n".join(lines) + "\n"
+        say(finding.remedy, "  →")
 
 
-def _sign(verdict: Verdict, out: TextIO) -> str:
+def _sign(verdict: Verdict) -> str:
     sign, colour = _SIGNS[verdict]
-    return f"\033[{colour}m{sign}\033[0m" if out.isatty() and not os.environ.get("NO_COLOR") else sign
+    return f"\033[{colour}m{sign}\033[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else sign
 
 
 def _is_locked() -> bool:

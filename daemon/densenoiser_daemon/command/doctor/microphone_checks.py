@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -86,7 +87,9 @@ def bluetooth(pulse: pulsectl.Pulse, cards: list[Any], has_microphone: bool) -> 
             _('the Bluetooth headset {name} is in the profile "{profile}", which has no microphone').format(
                 name=name, profile=active.description
             ),
-            _("switch it over: pactl set-card-profile {card} {profile}").format(card=card.name, profile=best.name),
+            _("switch it over: pactl set-card-profile {card} {profile}").format(
+                card=shlex.quote(card.name), profile=shlex.quote(best.name)
+            ),
             # Music sounds worse in a headset profile: done unasked only where there is no microphone otherwise.
             None if has_microphone else functools.partial(_set_profile, pulse, card, best),
         )
@@ -99,14 +102,14 @@ def muted(microphone: Any) -> Iterator[Finding]:
             "muted",
             Verdict.FAULT,
             _("{description} is muted in the sound server").format(description=microphone.description),
-            _("unmute it: pactl set-source-mute {name} 0").format(name=microphone.name),
+            _("unmute it: pactl set-source-mute {name} 0").format(name=shlex.quote(microphone.name)),
         )
     elif (volume := volume_db(microphone)) < _FAINT_VOLUME_DB:
         yield Finding(
             "muted",
             Verdict.FAULT,
             _("{description} is turned down by {db:.0f} dB").format(description=microphone.description, db=-volume),
-            _("turn it up: pactl set-source-volume {name} 100%").format(name=microphone.name),
+            _("turn it up: pactl set-source-volume {name} 100%").format(name=shlex.quote(microphone.name)),
         )
 
 
