@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_demo(args.demo, args.demo_server, args.model, args.strength)
         return _list_devices(args) if args.list_devices else _serve(args)
     except DensenoiserError as error:
-        log.error("%s", error)
+        log.error("%s", error.for_log)
         return error.exit_code
 
 
@@ -119,12 +119,13 @@ def _first_backend(args: argparse.Namespace, make: Callable[[], AudioBackend]) -
     except BackendError as error:
         backend.close()
         if args.wait:
-            log.warning(_("%s; waiting for it"), error)
+            log.warning(_("%s; waiting for it"), error.for_log)
             return None
         if args.backend != AUTO:
             raise
         raise BackendError(
-            _("{error}; on a system with neither, use --backend portaudio --output CABLE").format(error=error)
+            _("{error}; on a system with neither, use --backend portaudio --output CABLE").format(error=error),
+            error.system_words,
         ) from error
     except DensenoiserError:
         backend.close()

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from densenoiser_models.stft import Samples
 
+from ..errors import DeviceError
+
 QUEUE_SECONDS = 0.008
 """Target playback latency just before a write, s, where an audio system asks for no other."""
 
@@ -81,8 +83,8 @@ class AudioBackend(Protocol):
         ...
 
     @property
-    def capture_fault(self) -> str | None:
-        """Why the open microphone ended by itself (unplugged, refused), or None."""
+    def capture_fault(self) -> DeviceError | None:
+        """Why the open microphone ended by itself (DeviceGoneError: unplugged), or None."""
         ...
 
     def wait(self, timeout: float | None) -> None:

@@ -17,7 +17,7 @@ import sounddevice
 
 from densenoiser_models.stft import Samples
 
-from ..errors import BackendError, DeviceError
+from ..errors import BackendError, DeviceError, DeviceGoneError
 from ..i18n import _
 from . import microphone_choice
 from .backend import QUEUE_SECONDS, Microphone
@@ -137,8 +137,8 @@ class PortAudioBackend:
             self._queue.clear()
 
     @property
-    def capture_fault(self) -> str | None:
-        return _("the device stopped") if self._capture_ended else None
+    def capture_fault(self) -> DeviceError | None:
+        return DeviceGoneError(_("the device stopped")) if self._capture_ended else None
 
     def wait(self, timeout: float | None) -> None:
         looks = self._input_stream is None and timeout is None

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..audio.backend import AudioBackend, Microphone
+from ..errors import DeviceError, DeviceGoneError
 from ..status import Counters, Fact, Levels, ReasonCode, State, Status
 from .frame_filter import FrameFilter
 
@@ -57,9 +58,14 @@ class StatusBoard:
         self.status = replace(self.status, scheduling=scheduling, memory=memory)
 
     def describe(
-        self, backend: AudioBackend, running: Microphone | None, chosen: Microphone | None, fault: str | None
+        self,
+        backend: AudioBackend,
+        running: Microphone | None,
+        chosen: Microphone | None,
+        fault: DeviceError | None = None,
+        failing: Microphone | None = None,
     ) -> None:
-        """Publish the state of the streams. ``fault`` is why the microphone did not open, if it did not."""
+        """Publish the state of the streams. ``fault`` is why the microphone ``failing`` did not open or ended, if it did."""
         shown = running or chosen
         if running is not None:
             state, reason = self._running_state()
@@ -67,9 +73,7 @@ class StatusBoard:
             state, reason = State.WAITING_FOR_MICROPHONE, Fact(ReasonCode.NO_MICROPHONE)
         elif backend.listeners:
             state = State.WAITING_FOR_MICROPHONE
-            reason = (
-                Fact(ReasonCode.MICROPHONE_FAILED, {"error": fault}) if fault else Fact(ReasonCode.MICROPHONE_NOT_READY)
-            )
+            reason = _why(fault, failing)
         else:
             state, reason = State.IDLE, Fact()
         self._publish(
@@ -130,3 +134,11 @@ class StatusBoard:
             restarts=self.restarts,
             clipped_frames=self._filter.meter.clipped_frames,
         )
+
+
+def _why(fault: DeviceError | None, failing: Microphone | None) -> Fact:
+    """Why the microphone is not open, as a code: the words of the system go to the log alone."""
+    if fault is None:
+        return Fact(ReasonCode.MICROPHONE_NOT_READY)
+    code = ReasonCode.MICROPHONE_GONE if isinstance(fault, DeviceGoneError) else ReasonCode.MICROPHONE_FAILED
+    return Fact(code, {"microphone": failing.description if failing else ""})

@@ -7,6 +7,7 @@ from tests.support.fake_backend import HEADSET, FakeBackend
 
 from densenoiser_daemon.engine.frame_filter import FrameFilter
 from densenoiser_daemon.engine.status_board import StatusBoard
+from densenoiser_daemon.errors import DeviceError, DeviceGoneError
 from densenoiser_daemon.status import Fact, ReasonCode, State
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
@@ -34,9 +35,13 @@ def test_states_follow_listener_microphone_and_fault(board: StatusBoard) -> None
     backend = FakeBackend()
     board.describe(backend, HEADSET, HEADSET, None)
     assert (board.status.state, board.status.microphone) == (State.RUNNING, "headset")
-    board.describe(backend, None, HEADSET, "busy")
-    waiting = State.WAITING_FOR_MICROPHONE, Fact(ReasonCode.MICROPHONE_FAILED, {"error": "busy"})
-    assert (board.status.state, board.status.reason) == waiting
+    for fault, code in (
+        (DeviceError("busy"), ReasonCode.MICROPHONE_FAILED),
+        (DeviceGoneError("gone", "Entity killed"), ReasonCode.MICROPHONE_GONE),
+    ):
+        board.describe(backend, None, HEADSET, fault, HEADSET)
+        waiting = State.WAITING_FOR_MICROPHONE, Fact(code, {"microphone": HEADSET.description})
+        assert (board.status.state, board.status.reason) == waiting
     board.describe(backend, None, HEADSET, None)
     assert board.status.reason == Fact(ReasonCode.MICROPHONE_NOT_READY)
     board.describe(backend, None, None, None)

@@ -13,7 +13,7 @@ from pulsectl._pulsectl import LibPulse
 
 from densenoiser_models.stft import Samples
 
-from ...errors import BackendError
+from ...errors import BackendError, DeviceError
 from ...i18n import _
 from .. import microphone_choice
 from ..backend import QUEUE_SECONDS, Microphone
@@ -139,7 +139,7 @@ class PulseBackend:
             self._playback.cork(True)
 
     @property
-    def capture_fault(self) -> str | None:
+    def capture_fault(self) -> DeviceError | None:
         return self._record.fault if self._record is not None else None
 
     def wait(self, timeout: float | None) -> None:
@@ -222,7 +222,7 @@ class PulseBackend:
 
     def _raise_if_playback_ended(self) -> None:
         if self._playback is not None and self._playback.fault is not None:
-            raise BackendError(_("the virtual microphone is gone: {error}").format(error=self._playback.fault))
+            raise BackendError(_("the virtual microphone is gone"), self._playback.fault.system_words)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -234,9 +234,7 @@ class PulseBackend:
             raise
         except _PULSE_ERRORS as error:
             self._has_failed = True
-            raise BackendError(
-                _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)
-            ) from error
+            raise BackendError(_("no sound server answers; start PipeWire or PulseAudio"), str(error)) from error
 
 
 def _sooner(timeout: float | None, view: ServerView) -> float | None:

@@ -135,9 +135,7 @@ class VirtualMicrophone:
             self._await_source()
         except pulsectl.PulseError as error:
             self.remove()
-            raise BackendError(
-                _("the sound server refused the virtual microphone: {error}").format(error=error)
-            ) from error
+            raise BackendError(_("the sound server refused the virtual microphone"), str(error)) from error
 
     def _await_source(self) -> None:
         """Return when the source is listed, or with a warning after too long. ``ServerView`` finds it missing then."""
