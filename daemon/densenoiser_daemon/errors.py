@@ -8,6 +8,16 @@ class DensenoiserError(Exception):
 
     exit_code = 1
 
+    def __init__(self, sentence: str = "", system_words: str = "") -> None:
+        """``sentence`` is for people. ``system_words`` are a library's own text, in its language, for the log alone."""
+        super().__init__(sentence)
+        self.system_words = system_words
+
+    @property
+    def for_log(self) -> str:
+        """The sentence, and the system's words after it."""
+        return f"{self} ({self.system_words})" if self.system_words else str(self)
+
 
 class AlreadyRunningError(DensenoiserError):
     """Another daemon serves this session."""
@@ -31,6 +41,10 @@ class DeviceError(DensenoiserError):
     """The microphone or output is unknown, busy or denied."""
 
     exit_code = 4
+
+
+class DeviceGoneError(DeviceError):
+    """The microphone is not there any more: it was unplugged, or its card was switched off."""
 
 
 class UnusableModelError(DensenoiserError):

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 # Before numpy loads its BLAS: one thread is enough for a frame, and more would steal the other programs' cores.
@@ -20,10 +20,6 @@ from densenoiser_models.frame import FrameSpec
 
 from .audio.backend import AudioBackend
 from .audio.microphone_choice import resolve
-from .audio.portaudio import PortAudioBackend
-from .audio.pulse.backend import PulseBackend
-from .audio.pulse.stray_listeners import StrayListeners
-from .audio.pulse.virtual_microphone import DESCRIPTION
 from .command_line import build_parser
 from .control.service import ControlService
 from .daemon import Daemon
@@ -50,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_standard_error(level)
     try:
         if args.demo is not None:
-            from .measurement.demo import run_demo  # noqa: PLC0415  (needs matplotlib, which the daemon does not)
-
+            with _explained("libpulse", "libpulse0"):
+                from .measurement.demo import run_demo  # noqa: PLC0415
             return run_demo(args.demo, args.demo_server, args.model, args.strength)
         return _list_devices(args) if args.list_devices else _serve(args)
     except DensenoiserError as error:
-        log.error("%s", error)
+        log.error("%s", error.for_log)
         return error.exit_code
 
 
@@ -74,21 +70,46 @@ def _settings(args: argparse.Namespace, store: SettingsFile) -> Settings:
 
 
 def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
-    """A function that makes the backend the command line asks for, anew after each fault. UsageError."""
+    """A function that makes the backend the command line asks for, anew after each fault. UsageError, BackendError.
+
+    Each backend loads a library of the system, so only the one that is asked for is imported.
+    """
     spec = FrameSpec()
-    strays, earlier_default = StrayListeners(), EarlierDefault()
-
-    def pulse() -> AudioBackend:
-        return PulseBackend(spec.sample_rate, spec.hop, strays, earlier_default)
-
-    def portaudio() -> AudioBackend:
-        return PortAudioBackend(spec.sample_rate, spec.hop, args.output)
-
     if args.output is not None and args.backend != "portaudio":
         raise UsageError(_("--output goes with --backend portaudio; the sound server needs none"))
     if args.backend == "portaudio" and args.output is None and not args.list_devices:
         raise UsageError(_("--backend portaudio needs --output: the virtual cable to play into"))
-    return portaudio if args.backend == "portaudio" else pulse
+    if args.backend == "portaudio":
+        with _explained("PortAudio", "libportaudio2"):
+            from .audio.portaudio import PortAudioBackend  # noqa: PLC0415
+        return lambda: PortAudioBackend(spec.sample_rate, spec.hop, args.output)
+    with _explained("libpulse", "libpulse0"):
+        from .audio.pulse.backend import PulseBackend  # noqa: PLC0415
+        from .audio.pulse.stray_listeners import StrayListeners  # noqa: PLC0415
+    strays, earlier_default = StrayListeners(), EarlierDefault()
+    return lambda: PulseBackend(spec.sample_rate, spec.hop, strays, earlier_default)
+
+
+@contextmanager
+def _explained(library: str, package: str) -> Iterator[None]:
+    """BackendError with the way out, where an import inside fails for want of the system's ``library``."""
+    try:
+        yield
+    except (OSError, ImportError) as error:  # OSError: ctypes found no such library
+        raise BackendError(
+            _("{library} cannot be loaded ({error}); install it (Debian: apt install {package})").format(
+                library=library, error=error, package=package
+            )
+        ) from error
+
+
+def _microphone_name(args: argparse.Namespace) -> str:
+    """What people select in an application."""
+    if args.output is not None:
+        return str(args.output)
+    from .audio.pulse.virtual_microphone import DESCRIPTION  # noqa: PLC0415
+
+    return DESCRIPTION
 
 
 def _first_backend(args: argparse.Namespace, make: Callable[[], AudioBackend]) -> AudioBackend | None:
@@ -102,12 +123,13 @@ def _first_backend(args: argparse.Namespace, make: Callable[[], AudioBackend]) -
     except BackendError as error:
         backend.close()
         if args.wait:
-            log.warning(_("%s; waiting for it"), error)
+            log.warning(_("%s; waiting for it"), error.for_log)
             return None
         if args.backend != AUTO:
             raise
         raise BackendError(
-            _("{error}; on a system with neither, use --backend portaudio --output CABLE").format(error=error)
+            _("{error}; on a system with neither, use --backend portaudio --output CABLE").format(error=error),
+            error.system_words,
         ) from error
     except DensenoiserError:
         backend.close()
@@ -122,7 +144,7 @@ def _connected(args: argparse.Namespace, backend: AudioBackend) -> AudioBackend 
     except BackendError as error:
         if not args.wait:
             raise
-        log.warning(_("%s; waiting for it"), error)
+        log.warning(_("%s; waiting for it"), error.for_log)
         backend.close()
         return None
     return backend
@@ -169,15 +191,12 @@ def _serve(args: argparse.Namespace) -> int:
         service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()
-        if (
-            backend is not None
-        ):  # only now: until the name on the bus is ours, the virtual microphone may be another daemon's
+        # Only now: until the name on the bus is ours, the virtual microphone may be another daemon's.
+        if backend is not None:
             backend = _connected(args, backend)
         daemon.start(backend, on_change=service.changed, on_end=ended.set)
         notify("READY=1")
-        log.info(
-            _('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), args.output or DESCRIPTION
-        )
+        log.info(_('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), _microphone_name(args))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         ended.wait()
         notify("STOPPING=1")

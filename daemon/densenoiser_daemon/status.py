@@ -29,7 +29,8 @@ class ReasonCode(StrEnum):
     SERVER = "server"  # error
     NO_MICROPHONE = "no-microphone"
     MICROPHONE_NOT_READY = "microphone-not-ready"
-    MICROPHONE_FAILED = "microphone-failed"  # error
+    MICROPHONE_GONE = "microphone-gone"  # microphone
+    MICROPHONE_FAILED = "microphone-failed"  # microphone
     MODEL_FAILED = "model-failed"  # error
     TOO_SLOW = "too-slow"  # chosen, lighter
     TOO_SLOW_FOR_ANY_MODEL = "too-slow-for-any-model"

@@ -43,7 +43,7 @@ def open_session(model: ModelFile, provider: str) -> tuple[ort.InferenceSession,
     try:
         cuda = _open_cuda(model)
     except ModelError as error:
-        level = logging.WARNING if provider == "cuda" else logging.INFO
+        level = logging.WARNING if provider == "cuda" else logging.DEBUG  # nobody asked for CUDA by name
         log.log(level, "CUDA cannot be used (%s); running on the CPU", error)
         return _open(model, "cpu"), "cpu"
     if provider == "cuda":

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,43 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     )
     assert "Traceback" not in result.stderr
     return result
+
+
+@pytest.fixture
+def without_library(tmp_path: Path, bare: dict[str, str]) -> Callable[[str], dict[str, str]]:
+    """An environment where the binding of a system library fails as it does when the library is not installed."""
+
+    def hide(binding: str) -> dict[str, str]:
+        folder = tmp_path / "hidden"
+        folder.mkdir()
+        (folder / f"{binding}.py").write_text("raise OSError('library not found')\n", encoding="utf-8")
+        paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+        return bare | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    return hide
+
+
+@pytest.mark.parametrize("binding", ["sounddevice", "pulsectl"])
+def test_without_a_system_library_what_needs_none_works(
+    without_library: Callable[[str], dict[str, str]], binding: str
+) -> None:
+    assert run(without_library(binding), "--version").stdout == f"densenoised {__version__}\n"
+
+
+def test_without_portaudio_the_sound_server_is_looked_for(without_library: Callable[[str], dict[str, str]]) -> None:
+    assert "no sound server answers" in run(without_library("sounddevice"), "--list-devices").stderr
+
+
+@pytest.mark.parametrize(
+    ("binding", "backend", "package"),
+    [("sounddevice", "portaudio", "libportaudio2"), ("pulsectl", "auto", "libpulse0")],
+)
+def test_a_backend_whose_library_lacks_says_how_to_get_it(
+    without_library: Callable[[str], dict[str, str]], binding: str, backend: str, package: str
+) -> None:
+    result = run(without_library(binding), "--backend", backend, "--list-devices")
+    assert result.returncode == 3
+    assert f"apt install {package}" in result.stderr
 
 
 def test_version(bare: dict[str, str]) -> None:

@@ -70,7 +70,7 @@ def test_a_jump_of_hours_costs_no_frame(engine: Engine, backend: FakeBackend, cl
 def test_after_the_night_a_busy_microphone_is_tried_at_once(engine: Engine, backend: FakeBackend, clock: Clock) -> None:
     wait_until(lambda: engine.status.state is State.RUNNING, 5, "running")
     backend.refusals.append(DeviceError("busy"))
-    backend.capture_fault = "suspended"
+    backend.capture_fault = DeviceError("suspended")
     backend.settle()
     clock.slept += NIGHT_SECONDS
     wait_until(lambda: engine.status.state is State.RUNNING, 5, "running again")

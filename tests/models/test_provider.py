@@ -34,7 +34,7 @@ def test_cpu_opens_with_one_thread_and_says_nothing(make_model: MakeModel, caplo
 
 
 @without_cuda
-@pytest.mark.parametrize(("choice", "level"), [("cuda", logging.WARNING), ("auto", logging.INFO)])
+@pytest.mark.parametrize(("choice", "level"), [("cuda", logging.WARNING), ("auto", logging.DEBUG)])
 def test_missing_cuda_falls_back_with_exactly_one_line(
     make_model: MakeModel,
     caplog: pytest.LogCaptureFixture,

@@ -36,7 +36,7 @@ class FakeBackend:
         self.playback_latency: float | None = 0.005
         self.device_latency = 0.0
         self.xruns = 0
-        self.capture_fault: str | None = None
+        self.capture_fault: DeviceError | None = None
         self.refusals: deque[BackendError | DeviceError] = deque()
         """Raised by the next ``start`` or ``connect`` calls."""
         self.lost: str | None = None

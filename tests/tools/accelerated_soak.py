@@ -21,6 +21,7 @@ from tests.support.fake_backend import HEADSET, RATE
 from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
 from densenoiser_daemon.engine.engine import Engine
 from densenoiser_daemon.engine.fallback_ladder import Rung
+from densenoiser_daemon.errors import DeviceError
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Fact, Status
 from densenoiser_models.denoiser import Bypass
@@ -66,7 +67,7 @@ class SimulatedBackend:
         self.channels = Channels()
         self.is_default = False
         self.listeners: tuple[str, ...] = ("Zoom",)
-        self.capture_fault: str | None = None
+        self.capture_fault: DeviceError | None = None
         self.capture_latency = self.device_latency = 0.0
         self.xruns = 0
         self.on_end: Callable[[], None] = lambda: None

@@ -66,7 +66,14 @@ def test_exactly_one_strength_is_chosen_even_an_odd_one() -> None:
         chosen = [i for i in find(menu(replace(RUNNING, strength_db=strength)), "Strength").submenu if i.checked]
         assert [item.action for item in chosen] == [Action(Do.SET_STRENGTH, strength)]
     odd = find(menu(replace(RUNNING, strength_db=15.5)), "Strength").submenu
-    assert [item.label for item in odd] == ["6 dB", "12 dB", "15.5 dB", "20 dB", "30 dB", "Full"]
+    assert [item.label for item in odd] == [
+        "Very gentle, 6 dB",
+        "Gentle, 12 dB",
+        "Medium, 15.5 dB",
+        "Medium, 20 dB",
+        "Strong, 30 dB",
+        "Full",
+    ]
 
 
 def test_microphones_are_a_radio_list_that_names_the_automatic_one() -> None:
@@ -96,3 +103,14 @@ def test_separators_part_groups_only() -> None:
         items = menu(daemon)
         assert SEPARATOR not in {items[0], items[-1]}
         assert all(not (a is SEPARATOR and b is SEPARATOR) for a, b in pairwise(items))
+
+
+def test_what_ends_the_icon_and_what_ends_the_filter_say_so() -> None:
+    labels = {item.action.do: item.label for item in menu(RUNNING) if item.action}
+    assert labels[Do.QUIT] == "Hide this icon: DenseNoiser keeps running"
+    assert labels[Do.STOP] == "Shut down DenseNoiser: noise is heard again"
+
+
+def test_models_are_called_by_what_they_are_good_for() -> None:
+    models = find(menu(replace(RUNNING, models=("densenet-small", "densenet-tiny", "mine"))), "Model").submenu
+    assert [item.label for item in models] == ["Best quality", "Lightest", "mine"]

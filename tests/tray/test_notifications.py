@@ -10,7 +10,7 @@ from densenoiser_tray.notifications import INTERVAL_SECONDS, Announcer, Notifica
 from densenoiser_tray.status import DaemonSnapshot, Reason
 
 FINE = DaemonSnapshot(is_running=True, enabled=True, state="running", active_microphone="USB Headset")
-GONE = replace(FINE, state="waiting-for-microphone", reason=Reason("microphone-failed", {"error": "unplugged"}))
+GONE = replace(FINE, state="waiting-for-microphone", reason=Reason("microphone-gone", {"microphone": "Yeti"}))
 BYPASSED = replace(FINE, state="bypassed", reason=Reason("model-failed", {"error": "the model failed"}))
 
 
@@ -38,7 +38,7 @@ def test_a_healthy_start_is_silent(announcer: Announcer) -> None:
 
 
 def test_trouble_and_its_end_are_each_said_once(announcer: Announcer, clock: Clock) -> None:
-    assert announcer.announce(GONE) == Notification("The microphone is gone", "unplugged")
+    assert announcer.announce(GONE) == Notification("The microphone is gone", "Yeti was unplugged or switched off")
     assert announcer.announce(replace(GONE, listeners=("Zoom",))) is None
     clock.seconds += INTERVAL_SECONDS
     assert announcer.announce(FINE) == Notification("Back to normal", "USB Headset")

@@ -40,15 +40,15 @@ def test_every_choice_reaches_the_daemon(panel: Panel, daemon: QuietDaemon, star
     panel.click("Mute")
     wait_until(lambda: daemon.controls.settings.muted)
     wait_until(lambda: panel.menu().find("Mute").is_checked)
-    panel.click("Strength", "12 dB")
+    panel.click("Strength", "Gentle, 12 dB")
     wait_until(lambda: daemon.controls.settings.strength_db == 12.0)
-    wait_until(lambda: panel.menu().find("Strength", "12 dB").is_checked)
+    wait_until(lambda: panel.menu().find("Strength", "Gentle, 12 dB").is_checked)
     panel.click("Strength", "Full")
     wait_until(lambda: math.isinf(daemon.controls.settings.strength_db))
     panel.click("Microphone", "Webcam")
     wait_until(lambda: daemon.controls.settings.microphone == WEBCAM.name)
     wait_until(lambda: panel.menu().find("Microphone", "Webcam").is_checked)
-    panel.click("Stop DenseNoiser")
+    panel.click("Shut down DenseNoiser: noise is heard again")
     wait_until(daemon.controls.ended.is_set)
 
 
@@ -99,10 +99,9 @@ def test_trouble_and_its_end_are_announced(panel: Panel, daemon: QuietDaemon, st
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    daemon.show(
-        state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-failed", {"error": "USB Headset was unplugged"})
-    )
-    wait_until(lambda: panel.notifications == [("The microphone is gone", "USB Headset was unplugged")])
+    daemon.show(state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-gone", {"microphone": HEADSET.description}))
+    said = ("The microphone is gone", f"{HEADSET.description} was unplugged or switched off")
+    wait_until(lambda: panel.notifications == [said])
     daemon.show(state=State.RUNNING, reason=Fact())
     wait_until(lambda: panel.notifications[1:] == [("Back to normal", HEADSET.description)], seconds=15)
 
@@ -135,7 +134,7 @@ def test_quit_ends_the_icon_and_leaves_the_daemon(panel: Panel, daemon: QuietDae
     daemon.start()
     tray = start_tray()
     panel.wait_for_icon()
-    panel.click("Quit")
+    panel.click("Hide this icon: DenseNoiser keeps running")
     assert tray.wait(timeout=10) == 0
     assert not daemon.controls.ended.is_set()
 

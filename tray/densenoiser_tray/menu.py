@@ -62,10 +62,13 @@ def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> M
     """The whole menu. ``has_monitor``: there is a terminal to open the monitor in."""
     monitor = (Item(_("Open monitor"), Action(Do.OPEN_MONITOR)),) if has_monitor and daemon.is_running else ()
     login = Item(_("Start at login"), Action(Do.START_AT_LOGIN, not starts_at_login), checked=starts_at_login)
-    leave = Item(_("Quit"), Action(Do.QUIT))
     if not daemon.is_running:
+        leave = Item(_("Hide this icon"), Action(Do.QUIT))
         start = Item(_("Start DenseNoiser"), Action(Do.START), is_default=True)
         return Item(headline(daemon)), SEPARATOR, start, SEPARATOR, login, leave
+    # Neither says "quit": people would not know whether the filter goes on.
+    stop = Item(_("Shut down DenseNoiser: noise is heard again"), Action(Do.STOP))
+    leave = Item(_("Hide this icon: DenseNoiser keeps running"), Action(Do.QUIT))
     return (
         Item(headline(daemon)),
         SEPARATOR,
@@ -77,7 +80,7 @@ def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> M
         SEPARATOR,
         *monitor,
         login,
-        Item(_("Stop DenseNoiser"), Action(Do.STOP)),
+        stop,
         leave,
     )
 
@@ -118,7 +121,25 @@ def strength_label(strength_db: float) -> str:
     """How a strength is called in the menu."""
     if math.isinf(strength_db):
         return _("Full")
-    return _("{strength:g} dB").format(strength=strength_db)
+    for limit, words in (
+        (0.0, _("Nothing is removed, {strength:g} dB")),
+        (8.0, _("Very gentle, {strength:g} dB")),
+        (15.0, _("Gentle, {strength:g} dB")),
+        (25.0, _("Medium, {strength:g} dB")),
+    ):
+        if strength_db <= limit:
+            return words.format(strength=strength_db)
+    return _("Strong, {strength:g} dB").format(strength=strength_db)
+
+
+def model_label(name: str) -> str:
+    """How a model is called in the menu: what it is good for, or the name of one that is not ours."""
+    meanings = {
+        "densenet-small": _("Best quality"),
+        "densenet-next": _("Most noise removed"),
+        "densenet-tiny": _("Lightest"),
+    }
+    return meanings.get(name, name)
 
 
 def _strengths(daemon: DaemonSnapshot) -> Menu:
@@ -144,5 +165,7 @@ def _microphones(daemon: DaemonSnapshot) -> Menu:
 def _models(daemon: DaemonSnapshot) -> Menu:
     offered = dict.fromkeys((*daemon.models, daemon.model))  # the choice may be a file that no list has
     return tuple(
-        Item(name, Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True) for name in offered if name
+        Item(model_label(name), Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True)
+        for name in offered
+        if name
     )

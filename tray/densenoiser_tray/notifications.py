@@ -57,7 +57,8 @@ def _words(daemon: DaemonSnapshot) -> Notification:
     match daemon.state:
         case status.WAITING_FOR_MICROPHONE:
             body = daemon.reason.words or _("Applications hear silence until it is back.")
-            return Notification(_("The microphone is gone"), body)
+            failed = daemon.reason.code == "microphone-failed"
+            return Notification(_("The microphone cannot be used") if failed else _("The microphone is gone"), body)
         case status.BYPASSED:
             return Notification(_("Noise is not removed"), daemon.reason.words)
         case _other:

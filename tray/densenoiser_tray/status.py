@@ -54,7 +54,8 @@ class Reason:
             "server": "{error}",
             "no-microphone": _("no microphone is connected"),
             "microphone-not-ready": _("the microphone is not ready"),
-            "microphone-failed": "{error}",
+            "microphone-gone": _("{microphone} was unplugged or switched off"),
+            "microphone-failed": _("{microphone} cannot be opened; another program may hold it"),
             "model-failed": "{error}",
             "too-slow": _("the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"),
             "too-slow-for-any-model": _(

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from densenoiser_models.stft import Samples
 
+from ..errors import DeviceError
 from ..status import Fact
 
 QUEUE_SECONDS = 0.008
@@ -129,8 +130,8 @@ class AudioBackend(Protocol):
         ...
 
     @property
-    def capture_fault(self) -> str | None:
-        """Why the open microphone ended by itself (unplugged, refused), or None."""
+    def capture_fault(self) -> DeviceError | None:
+        """Why the open microphone ended by itself (DeviceGoneError: unplugged), or None."""
         ...
 
     def wait(self, timeout: float | None) -> None:

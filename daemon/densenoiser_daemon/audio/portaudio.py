@@ -18,7 +18,7 @@ import sounddevice
 
 from densenoiser_models.stft import Samples
 
-from ..errors import BackendError, DeviceError
+from ..errors import BackendError, DeviceError, DeviceGoneError
 from ..i18n import _
 from ..status import Fact
 from . import microphone_choice
@@ -147,8 +147,8 @@ class PortAudioBackend:
             self._queue.clear()
 
     @property
-    def capture_fault(self) -> str | None:
-        return _("the device stopped") if self._capture_ended else None
+    def capture_fault(self) -> DeviceError | None:
+        return DeviceGoneError(_("the device stopped")) if self._capture_ended else None
 
     def wait(self, timeout: float | None) -> None:
         looks = self._input_stream is None and timeout is None

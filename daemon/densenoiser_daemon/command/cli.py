@@ -87,6 +87,7 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
     status = command("status", _("show what the daemon does"))
     status.add_argument("--json", action="store_true", help=_("as JSON; with --watch, one object a line"))
+    status.add_argument("--verbose", action="store_true", help=_("with what engineers ask for"))
     status.add_argument("--watch", action="store_true", help=_("go on, with a line whenever something changes"))
     command("on", _("remove noise"))
     command("off", _("pass the microphone through unchanged"))

@@ -25,7 +25,7 @@ async def status(client: DaemonClient, args: argparse.Namespace) -> None:
         if args.json:
             say_json(status_text.for_json(values))
         else:
-            _say_all(values)
+            say_table(status_text.lines(values, args.verbose))
         return
     last: object = None
     async for values in client.changes():
@@ -104,19 +104,23 @@ async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
         keys = ("name", "description", "sample_rate", "is_default", "is_chosen")
         say_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    used = values["ActiveMicrophone"]
-    say_table(
-        [("*" if name == used else "", name, description, f"{rate} Hz") for name, description, rate, *_rest in rows]
-    )
     if not rows:
         say(_("There is no microphone; plug one in."))
+        return
+    used = values["ActiveMicrophone"]
+    say_table(
+        [
+            ("", _("NAME"), _("MICROPHONE"), _("SAMPLES A SECOND")),
+            *(("*" if name == used else "", name, description, f"{rate}") for name, description, rate, *_rest in rows),
+        ]
+    )
 
 
 async def model(client: DaemonClient, args: argparse.Namespace) -> None:
     """Show or choose the model."""
     if args.name is not None:
         await client.set("Model", "s", args.name, patience_seconds=_LOADING_SECONDS)
-    say((await client.properties())["Model"])
+    say(status_text.model_label((await client.properties())["Model"]))
 
 
 async def models(client: DaemonClient, args: argparse.Namespace) -> None:
@@ -125,9 +129,15 @@ async def models(client: DaemonClient, args: argparse.Namespace) -> None:
     if args.json:
         say_json([{"name": name, "is_chosen": chosen} for name, chosen in rows])
         return
-    say_table([("*" if chosen else "", name) for name, chosen in rows])
     if not rows:
         say(_("No model is installed."))
+        return
+    say_table(
+        [
+            ("", _("NAME"), _("GOOD FOR")),
+            *(("*" if chosen else "", name, status_text.model_meaning(name)) for name, chosen in rows),
+        ]
+    )
 
 
 async def monitor(client: DaemonClient, args: argparse.Namespace) -> None:
@@ -144,10 +154,6 @@ async def end(client: DaemonClient, args: argparse.Namespace) -> None:
 
 def _say_enabled(is_on: bool) -> None:
     say(_("Noise removal is on.") if is_on else _("Noise removal is off."))
-
-
-def _say_all(values: Properties) -> None:
-    say_table(status_text.lines(values))
 
 
 def _sentence(values: Properties) -> str:

@@ -38,22 +38,77 @@ def headline(values: Properties) -> str:
     return _("removing noise for {listeners}").format(listeners=listeners)
 
 
-def lines(values: Properties) -> list[tuple[str, str]]:
-    """Label and text of each line of the human status."""
-    counters = values["Counters"]
-    return [
+def lines(values: Properties, verbose: bool = False) -> list[tuple[str, str]]:
+    """Label and text of each line of the human status. ``verbose``: with what only engineers ask for."""
+    plain = [
         (_("State"), headline(values)),
         *((_("Attention"), text) for text in warnings(values)),
-        (_("Listeners"), ", ".join(values["Listeners"]) or _("nobody")),
         (_("Microphone"), microphone(values)),
+        (_("Levels"), levels(values)),
         (_("Strength"), strength(values["Strength"])),
-        (_("Model"), model(values)),
+        (_("Model"), model_label(values["ActiveModel"] or values["Model"])),
+        (_("Delay"), delay(values)),
+        (_("Problems"), problems(values["Counters"])),
+    ]
+    if not verbose:
+        return plain
+    return [
+        *plain,
+        (_("Listeners"), ", ".join(values["Listeners"]) or _("nobody")),
+        (_("Runs on"), model(values)),
         (_("Latency"), latency(values)),
         (_("Sound server"), values["Server"] or _("none")),
-        (_("Trouble"), trouble(counters)),
+        (_("Counters"), trouble(values["Counters"])),
         (_("Real time"), real_time(values)),
         (_("Version"), values["Version"]),
     ]
+
+
+def levels(values: Properties) -> str:
+    """How loud the microphone is, what applications hear of it, and the difference."""
+    if values["State"] not in (State.RUNNING, State.BYPASSED):
+        return _("the microphone is closed")
+    heard, removed = values["OutputLevel"], values["NoiseReduction"]
+    text = _("microphone {before}, applications hear {after}").format(
+        before=level(values["InputLevel"]), after=level(heard)
+    )
+    if math.isfinite(removed) and removed >= 0.5:
+        text += _("; {level:.0f} dB of noise removed").format(level=removed)
+    return text
+
+
+def level(level_dbfs: float) -> str:
+    """A level in words; 0 dB is the loudest there is."""
+    return _("silence") if not math.isfinite(level_dbfs) else _("{level:.0f} dB").format(level=level_dbfs)
+
+
+def delay(values: Properties) -> str:
+    """How much later than the microphone applications hear it, ms."""
+    milliseconds = values["AlgorithmicLatency"] + values["TransportLatency"]
+    if values["TransportLatency"]:
+        return _("{delay:.0f} ms").format(delay=milliseconds)
+    return _("{delay:.0f} ms, and what the sound server adds").format(delay=milliseconds)
+
+
+def problems(counters: Mapping[str, int]) -> str:
+    """What went wrong since the start, in words, or "none"."""
+    interruptions, skipped, clipped, restarts = (
+        counters[name] for name in ("xruns", "dropped_frames", "clipped_frames", "restarts")
+    )
+    said = []
+    if interruptions:
+        text = ngettext("the sound broke off once", "the sound broke off {n} times", interruptions)
+        said.append(text.format(n=interruptions))
+    if counters["deadline_misses"]:
+        said.append(_("the machine was too busy for {n:.2f} s").format(n=counters["deadline_misses"] / 100))
+    if skipped:
+        said.append(_("{n:.2f} s were left out to keep the delay short").format(n=skipped / 100))
+    if clipped:
+        said.append(_("the microphone was too loud for {n:.2f} s; turn it down").format(n=clipped / 100))
+    if restarts:
+        text = ngettext("the connection was made anew once", "the connection was made anew {n} times", restarts)
+        said.append(text.format(n=restarts))
+    return ", ".join(said) or _("none")
 
 
 def microphone(values: Properties) -> str:
@@ -77,9 +132,34 @@ def model(values: Properties) -> str:
     return _("{model} on {provider}").format(model=values["ActiveModel"], provider=values["Provider"])
 
 
+def model_meaning(name: str) -> str:
+    """What a model is good for; empty for one that is not ours."""
+    return {
+        "densenet-small": _("best quality"),
+        "densenet-next": _("most noise removed"),
+        "densenet-tiny": _("lightest"),
+    }.get(name, "")
+
+
+def model_label(name: str) -> str:
+    """What a model is good for, and its name."""
+    meaning = model_meaning(name)
+    return f"{meaning} ({name})" if meaning else name
+
+
 def strength(strength_db: float) -> str:
-    """The attenuation limit."""
-    return _("full") if math.isinf(strength_db) else _("{strength:g} dB").format(strength=strength_db)
+    """The attenuation limit, with a word for how much that is."""
+    if math.isinf(strength_db):
+        return _("full")
+    for limit, words in (
+        (0.0, _("nothing is removed, {strength:g} dB")),
+        (8.0, _("very gentle, {strength:g} dB")),
+        (15.0, _("gentle, {strength:g} dB")),
+        (25.0, _("medium, {strength:g} dB")),
+    ):
+        if strength_db <= limit:
+            return words.format(strength=strength_db)
+    return _("strong, {strength:g} dB").format(strength=strength_db)
 
 
 def latency(values: Properties) -> str:
@@ -98,7 +178,8 @@ def reason(values: Properties) -> str:
             ReasonCode.SERVER: "{error}",
             ReasonCode.NO_MICROPHONE: _("no microphone is connected"),
             ReasonCode.MICROPHONE_NOT_READY: _("the microphone is not ready"),
-            ReasonCode.MICROPHONE_FAILED: "{error}",
+            ReasonCode.MICROPHONE_GONE: _("{microphone} was unplugged or switched off"),
+            ReasonCode.MICROPHONE_FAILED: _("{microphone} cannot be opened; another program may hold it"),
             ReasonCode.MODEL_FAILED: "{error}",
             ReasonCode.TOO_SLOW: _(
                 "the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"

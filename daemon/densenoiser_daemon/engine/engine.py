@@ -127,7 +127,7 @@ class Engine:
                 failures = 0
                 self._serve(backend)
             except (BackendError, DeviceError, AlreadyRunningError) as error:
-                log.log(logging.DEBUG if failures else logging.WARNING, "%s; trying again", error)
+                log.log(logging.DEBUG if failures else logging.WARNING, "%s; trying again", error.for_log)
                 self._microphones = self._loops = ()
                 self._board.describe_lost_server(str(error))
                 self._board.restarts += failures == 0
@@ -161,9 +161,10 @@ class Engine:
             if open_microphone is None:
                 self._filter.settle()
             microphone = backend.choose(self._settings.microphone, self._settings.microphone_identity)
-            fault = backend.capture_fault
+            fault, failing = backend.capture_fault, microphone
             if fault is not None:
-                log.warning("the microphone %s ended: %s", open_microphone and open_microphone.description, fault)
+                failing = open_microphone
+                log.warning("the microphone %s ended: %s", failing and failing.description, fault.for_log)
                 retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
             wanted = microphone if backend.listeners and self._clock() >= retry_at else None
             channel = self._settings.channel_for(wanted.name) if wanted is not None else None
@@ -179,10 +180,10 @@ class Engine:
                         open_microphone, open_channel = wanted, channel
                         log.debug("opened the microphone %s for %s", wanted.name, ", ".join(backend.listeners))
                     except DeviceError as error:
-                        fault = str(error)
-                        log.warning("%s", error)
+                        fault, failing = error, wanted
+                        log.warning("%s", error.for_log)
                         retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
-            self._board.describe(backend, open_microphone, microphone, fault, self._settings)
+            self._board.describe(backend, open_microphone, microphone, self._settings, fault, failing)
             if open_microphone is not None:
                 self._stream(backend, open_microphone)
             else:

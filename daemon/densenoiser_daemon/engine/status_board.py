@@ -10,6 +10,7 @@ import numpy as np
 
 from ..audio.backend import AudioBackend, Microphone
 from ..audio.microphone_choice import find
+from ..errors import DeviceError, DeviceGoneError
 from ..settings.settings import AUTO, Settings
 from ..status import Counters, Fact, Levels, ReasonCode, State, Status, WarningCode
 from .frame_filter import FrameFilter
@@ -65,12 +66,13 @@ class StatusBoard:
         backend: AudioBackend,
         running: Microphone | None,
         chosen: Microphone | None,
-        fault: str | None,
         settings: Settings,
+        fault: DeviceError | None = None,
+        failing: Microphone | None = None,
     ) -> None:
-        """Publish the state of the streams.
+        """Publish the state of the streams. ``settings`` say which microphone was wanted.
 
-        ``fault`` is why the microphone did not open, if it did not; ``settings`` say which one was wanted.
+        ``fault`` is why the microphone ``failing`` did not open or ended, if it did.
         """
         shown = running or chosen
         if running is not None:
@@ -79,9 +81,7 @@ class StatusBoard:
             state, reason = State.WAITING_FOR_MICROPHONE, Fact(ReasonCode.NO_MICROPHONE)
         elif backend.listeners:
             state = State.WAITING_FOR_MICROPHONE
-            reason = (
-                Fact(ReasonCode.MICROPHONE_FAILED, {"error": fault}) if fault else Fact(ReasonCode.MICROPHONE_NOT_READY)
-            )
+            reason = _why(fault, failing)
         else:
             state, reason = State.IDLE, Fact()
         self._publish(
@@ -172,3 +172,11 @@ def _loops(loops: Sequence[Microphone], wanted: str) -> Iterator[Fact]:
     for source in loops:
         if source.name == wanted or (wanted == AUTO and source.is_default):
             yield Fact(WarningCode.LOOP, {"microphone": source.description})
+
+
+def _why(fault: DeviceError | None, failing: Microphone | None) -> Fact:
+    """Why the microphone is not open, as a code: the words of the system go to the log alone."""
+    if fault is None:
+        return Fact(ReasonCode.MICROPHONE_NOT_READY)
+    code = ReasonCode.MICROPHONE_GONE if isinstance(fault, DeviceGoneError) else ReasonCode.MICROPHONE_FAILED
+    return Fact(code, {"microphone": failing.description if failing else ""})

@@ -25,6 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         status: int = options.run(options)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("densenoiser"):
+            raise
+        print(  # noqa: T201
+            f"densenoiser-train {options.command} needs the Python package {error.name}; "
+            "install it with: pip install 'densenoiser[train]'",
+            file=sys.stderr,
+        )
+        return 1
     except (AudioFileError, ModelError) as error:
         print(f"densenoiser-train {options.command}: {error}", file=sys.stderr)  # noqa: T201
         return 1

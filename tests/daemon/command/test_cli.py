@@ -48,16 +48,16 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["mute"], "The microphone is muted.", {"muted": True}),
         (["unmute"], "The microphone is not muted.", {"muted": False}),
         (["strength"], "full", {}),
-        (["strength", "12.5"], "12.5 dB", {"strength_db": 12.5}),
+        (["strength", "12.5"], "gentle, 12.5 dB", {"strength_db": 12.5}),
         (["strength", "full"], "full", {"strength_db": math.inf}),
-        (["strength", "0"], "0 dB", {"strength_db": 0.0}),
-        (["strength", "6", "--own"], "6 dB", {"microphone_strengths": {HEADSET.name: 6.0}}),
+        (["strength", "0"], "nothing is removed, 0 dB", {"strength_db": 0.0}),
+        (["strength", "6", "--own"], "very gentle, 6 dB", {"microphone_strengths": {HEADSET.name: 6.0}}),
         (["strength", "--shared"], "full", {"microphone_strengths": {}}),
         (["mic"], "automatic: the sound server's default", {}),
         (["mic", "webcam"], f"{WEBCAM.name} (Webcam)", {"microphone": WEBCAM.name}),
         (["mic", "2"], f"{WEBCAM.name} (Webcam)", {"microphone": WEBCAM.name}),
         (["mic", "auto"], "automatic: the sound server's default", {"microphone": "auto"}),
-        (["model"], "densenet-small", {}),
+        (["model"], "best quality (densenet-small)", {}),
     ],
 )
 def test_a_command_does_what_it_says(
@@ -75,7 +75,9 @@ def test_a_command_does_what_it_says(
 
 def test_the_lists_mark_what_is_used(service: ControlService, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "mics") == (
-        "*  alsa_input.usb-headset  USB Headset  48000 Hz\n   alsa_input.webcam       Webcam       44100 Hz\n"
+        "   NAME                    MICROPHONE   SAMPLES A SECOND\n"
+        "*  alsa_input.usb-headset  USB Headset  48000\n"
+        "   alsa_input.webcam       Webcam       44100\n"
     )
     assert json.loads(printed(capsys, "mics", "--json"))[1] == {
         "name": WEBCAM.name,
@@ -93,7 +95,13 @@ def test_status_for_people(
     text = printed(capsys, "status")
     assert re.search(r"^State +removing noise for Zoom$", text, re.M)
     assert re.search(r"^Microphone +USB Headset \(automatic\)$", text, re.M)
-    assert re.search(r"^Latency +20.0 ms filter \+ 31.5 ms transport \(at most 60 ms queued\)$", text, re.M)
+    assert re.search(r"^Levels +microphone -30 dB, applications hear -42 dB; 12 dB of noise removed$", text, re.M)
+    assert re.search(r"^Delay +5[12] ms$", text, re.M)
+    assert re.search(r"^Problems +none$", text, re.M)
+    for jargon in ("xrun", "frame", "SCHED", "Latency", "cpu", "memory"):
+        assert jargon not in text
+    verbose = printed(capsys, "status", "--verbose")
+    assert re.search(r"^Latency +20.0 ms filter \+ 31.5 ms transport \(at most 60 ms queued\)$", verbose, re.M)
     controls.status = replace(
         controls.status, state=State.BYPASSED, reason=Fact("model-failed", {"error": "NaN from the model"})
     )

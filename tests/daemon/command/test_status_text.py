@@ -23,7 +23,7 @@ def test_every_state_has_words(state: State) -> None:
     assert ("why" in text) == (state is not State.IDLE)
 
 
-DETAILS = {"error": "no answer", "chosen": "densenet-small", "lighter": "densenet-tiny"}
+DETAILS = {"error": "no answer", "microphone": "Yeti", "chosen": "densenet-small", "lighter": "densenet-tiny"}
 
 
 @pytest.mark.parametrize("code", [code for code in ReasonCode if code])
@@ -60,7 +60,34 @@ def test_real_time_in_words(
 
 def test_strength_in_words() -> None:
     assert status_text.strength(math.inf) == "full"
-    assert status_text.strength(12.0) == "12 dB"
+    assert status_text.strength(12.0) == "gentle, 12 dB"
+    assert [status_text.strength(db).split(",")[0] for db in (0.0, 6.0, 20.0, 30.0)] == [
+        "nothing is removed",
+        "very gentle",
+        "medium",
+        "strong",
+    ]
+
+
+def test_models_in_words() -> None:
+    assert status_text.model_label("densenet-tiny") == "lightest (densenet-tiny)"
+    assert status_text.model_label("/home/me/mine.onnx") == "/home/me/mine.onnx"
+
+
+NO_PROBLEMS = dict.fromkeys(("xruns", "dropped_frames", "deadline_misses", "restarts", "clipped_frames"), 0)
+
+
+def test_problems_in_words() -> None:
+    assert status_text.problems(NO_PROBLEMS) == "none"
+    assert status_text.problems(NO_PROBLEMS | {"xruns": 1, "clipped_frames": 250}) == (
+        "the sound broke off once, the microphone was too loud for 2.50 s; turn it down"
+    )
+
+
+def test_levels_in_words() -> None:
+    values = {"State": "running", "InputLevel": -30.2, "OutputLevel": -math.inf, "NoiseReduction": 12.0}
+    assert status_text.levels(values) == "microphone -30 dB, applications hear silence; 12 dB of noise removed"
+    assert status_text.levels({**values, "State": "idle"}) == "the microphone is closed"
 
 
 def test_json_has_codes_with_their_details() -> None:

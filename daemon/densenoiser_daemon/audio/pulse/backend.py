@@ -13,7 +13,7 @@ from pulsectl._pulsectl import LibPulse
 
 from densenoiser_models.stft import Samples
 
-from ...errors import BackendError
+from ...errors import BackendError, DeviceError
 from ...i18n import _
 from ...settings.earlier_default import EarlierDefault
 from ...status import Fact
@@ -183,7 +183,7 @@ class PulseBackend:
             self._playback.cork(True)
 
     @property
-    def capture_fault(self) -> str | None:
+    def capture_fault(self) -> DeviceError | None:
         return self._capture.stream.fault if self._capture is not None else None
 
     @property
@@ -288,7 +288,7 @@ class PulseBackend:
 
     def _raise_if_playback_ended(self) -> None:
         if self._playback is not None and self._playback.fault is not None:
-            raise BackendError(_("the virtual microphone is gone: {error}").format(error=self._playback.fault))
+            raise BackendError(_("the virtual microphone is gone"), self._playback.fault.system_words)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -300,9 +300,7 @@ class PulseBackend:
             raise
         except _PULSE_ERRORS as error:
             self._has_failed = True
-            raise BackendError(
-                _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=error)
-            ) from error
+            raise BackendError(_("no sound server answers; start PipeWire or PulseAudio"), str(error)) from error
 
 
 def _sooner(timeout: float | None, view: ServerView) -> float | None:

@@ -78,6 +78,4 @@ class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
 
 
 def _no_answer() -> BackendError:
-    return BackendError(
-        _("no sound server answers: {error}; start PipeWire or PulseAudio").format(error=_("no answer"))
-    )
+    return BackendError(_("no sound server answers; start PipeWire or PulseAudio"), "no answer in time")

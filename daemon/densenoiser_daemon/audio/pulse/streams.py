@@ -19,7 +19,7 @@ import pulsectl
 
 from densenoiser_models.stft import Samples
 
-from ...errors import BackendError, DeviceError
+from ...errors import BackendError, DeviceError, DeviceGoneError
 from ...i18n import _
 from ..channel_choice import Block
 
@@ -39,6 +39,10 @@ class _Flags(IntFlag):
 # DONT_MOVE: else the server would move our capture onto our own output when somebody makes that the default source.
 _COMMON_FLAGS = _Flags.ADJUST_LATENCY | _Flags.DONT_MOVE
 _TIMING_SECONDS = 0.1
+
+
+_GONE = (5, 12)
+"""libpulse's PA_ERR_NOENTITY and PA_ERR_KILLED."""
 
 
 class _State(IntEnum):
@@ -156,9 +160,7 @@ class _Stream:
             _pa.pa_stream_new(self._context, name.encode(), ctypes.byref(spec), ctypes.byref(positions))
         )
         if not self._stream:
-            raise BackendError(
-                _("the sound server refused the stream {name!r}: {error}").format(name=name, error=self._error())
-            )
+            raise BackendError(_("the sound server refused the stream {name!r}").format(name=name), self._error())
         self.xruns = 0
         self._on_xrun = _NotifyCallback(self._count_xrun)
         self._usec, self._negative = c_uint64(), c_int()
@@ -181,11 +183,13 @@ class _Stream:
         return bool(_pa.pa_stream_get_state(self._stream) == _State.READY)
 
     @property
-    def fault(self) -> str | None:
-        """Why it ended by itself, or None while it lives."""
-        if _pa.pa_stream_get_state(self._stream) in (_State.FAILED, _State.TERMINATED):
-            return self._error()
-        return None
+    def fault(self) -> DeviceError | None:
+        """Why it ended by itself, or None while it lives. DeviceGoneError: what it records or plays into is not there."""
+        if _pa.pa_stream_get_state(self._stream) not in (_State.FAILED, _State.TERMINATED):
+            return None
+        if _pa.pa_context_errno(self._context) in _GONE:
+            return DeviceGoneError(_("the device is gone"), self._error())
+        return DeviceError(_("the sound server refuses the device"), self._error())
 
     @property
     def index(self) -> int:
@@ -260,7 +264,7 @@ class RecordStream(_Stream):
         if _pa.pa_stream_connect_record(self._stream, source.encode(), ctypes.byref(attributes), int(flags)) < 0:
             error = self._error()
             self.close()
-            raise DeviceError(_("cannot record from {microphone}: {error}").format(microphone=source, error=error))
+            raise DeviceError(_("cannot record from {microphone}").format(microphone=source), error)
         self._block = np.zeros((rate, self._channels), np.float32)
         self._data, self._size = c_void_p(), c_size_t()
 
@@ -306,7 +310,7 @@ class PlaybackStream(_Stream):
         if _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0:
             error = self._error()
             self.close()
-            raise BackendError(_("cannot play to the virtual microphone: {error}").format(error=error))
+            raise BackendError(_("cannot play to the virtual microphone"), error)
 
     def cork(self, corked: bool) -> None:
         """Pause (and throw the queue away) or resume."""
@@ -329,5 +333,5 @@ class PlaybackStream(_Stream):
         if not self.is_ready:
             return
         if _pa.pa_stream_write(self._stream, samples.ctypes.data, len(samples) * _BYTES, None, 0, 0) < 0:
-            raise BackendError(_("cannot play to the virtual microphone: {error}").format(error=self._error()))
+            raise BackendError(_("cannot play to the virtual microphone"), self._error())
         self._passed += len(samples)

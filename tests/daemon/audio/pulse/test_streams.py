@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 from densenoiser_daemon.audio.pulse.connection import Connection
 from densenoiser_daemon.audio.pulse.streams import MainLoop, PlaybackStream, RecordStream
-from densenoiser_daemon.errors import BackendError
+from densenoiser_daemon.errors import BackendError, DeviceGoneError
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer, feed_of
 
 RATE, HOP = 48_000, 480
@@ -66,6 +66,10 @@ def test_a_source_that_goes_away_ends_the_stream(server: PrivateServer, connecti
     wait_until(lambda: loop.iterate(0.05) is not None and record.is_ready, 10, "the stream")
     server.unplug_microphone()
     wait_until(lambda: loop.iterate(0.05) is not None and record.fault is not None, 10, "its end")
+    fault = record.fault
+    assert isinstance(fault, DeviceGoneError)
+    assert str(fault) == "the device is gone"
+    assert fault.for_log != str(fault), "the log has the server's own words"
     record.close()
 
 
@@ -84,7 +88,7 @@ def test_a_server_that_hangs_is_an_error_and_not_a_wait_for_ever(
     program = server.processes["pulseaudio" if server.kind == "pulseaudio" else "pipewire-pulse"]
     program.send_signal(signal.SIGSTOP)
     try:
-        with pytest.raises(BackendError, match="no answer"):
+        with pytest.raises(BackendError, match="no sound server answers"):
             connection.server_info()
         late = Connection("late", connect=False)
         with pytest.raises((BackendError, pulsectl.PulseError)):
