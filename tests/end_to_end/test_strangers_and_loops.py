@@ -170,9 +170,7 @@ def test_who_hears_us_through_a_chain_is_a_listener(shared_server: PrivateServer
     with ExitStack() as stack:
         name = remap(shared_server, stack)
         stack.enter_context(voice(shared_server))
-        recorder = stack.enter_context(
-            subprocess.Popen(["parecord", f"--device={name}", "--raw", "/dev/null"], env=shared_server.environment)
-        )
+        recorder = shared_server.run(["parecord", f"--device={name}", "--raw", "/dev/null"])
         wait_until(lambda: status()["listeners"] == ["parecord"], 10, "it is named")
         wait_until(lambda: status()["state"] == "running", 10, "it hears somebody")
         recorder.terminate()
