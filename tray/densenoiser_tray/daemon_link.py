@@ -26,11 +26,12 @@ PATH = "/org/densenoiser/Daemon1"
 OWN_NAME = "org.densenoiser.Tray1"
 """Owned while the tray runs, so that there is one icon only."""
 _SHOWN = frozenset(
-    "Enabled Muted Strength Microphone ActiveMicrophoneDescription Model State Reason Listeners".split()  # noqa: SIM905
+    "Enabled Muted Strength Microphone ActiveMicrophoneDescription Model State Reason Warnings Default Listeners".split()  # noqa: SIM905
 )
 """Properties that the icon or the menu shows; levels and counters change ten times a second and are left alone."""
 _PROPERTIES = {
     Do.MUTE: ("Muted", "b"),
+    Do.BE_DEFAULT: ("Default", "b"),
     Do.SET_STRENGTH: ("Strength", "d"),
     Do.SET_MICROPHONE: ("Microphone", "s"),
     Do.SET_MODEL: ("Model", "s"),
@@ -157,6 +158,8 @@ class DaemonLink:
             model=properties["Model"],
             state=properties["State"],
             reason=Reason(*properties["Reason"]),
+            warnings=tuple(Reason(*warning) for warning in properties.get("Warnings", ())),
+            is_wished_default=properties.get("Default", False),
             listeners=tuple(properties["Listeners"]),
             microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
             models=tuple(m[0] for m in models),
