@@ -7,6 +7,7 @@ import math
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -108,6 +109,72 @@ def test_status_for_people(
     assert "noise passes through to Zoom: NaN from the model" in printed(capsys, "status")
 
 
+def test_alone_it_prints_the_status(service: ControlService, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys) == printed(capsys, "status")
+
+
+def test_monitor_in_a_pipe_prints_lines(service: ControlService) -> None:
+    with subprocess.Popen([*COMMAND, "monitor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        service.stop()
+        _out, err = process.communicate(timeout=5)
+    assert re.search(r"before +-30.0 dB +after +-42.0 dB +removing noise for Zoom$", line)
+    assert "\033" not in line
+    assert (err, process.returncode) == ("densenoiser: densenoised ended\n", 7)
+
+
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+def test_monitor_has_keys_and_bars_in_any_terminal(
+    service: ControlService, controls: RecordedControls, kind: str
+) -> None:
+    terminal, other_end = pty.openpty()
+    environment = {**os.environ, "TERM": kind, "COLUMNS": "120", "LINES": "40"}
+    seen = ""
+
+    def shows(text: str) -> bool:
+        nonlocal seen
+        while text not in seen:
+            assert select.select([terminal], [], [], 5)[0], seen[-300:]
+            seen += os.read(terminal, 4096).decode(errors="replace")
+        return True
+
+    process = subprocess.Popen(
+        [*COMMAND, "monitor"], stdin=other_end, stdout=other_end, stderr=other_end, env=environment
+    )
+    os.close(other_end)
+    try:
+        assert shows("█████")
+        assert shows("removing noise for Zoom")
+        for key, done in (
+            ("t", lambda: not controls.settings.enabled),
+            ("m", lambda: controls.settings.muted),
+            ("-", lambda: controls.settings.strength_db == 30.0),
+            ("-", lambda: controls.settings.strength_db == 20.0),
+            ("+", lambda: controls.settings.strength_db == 30.0),
+        ):
+            os.write(terminal, key.encode())
+            wait_until(done, 5, f"what {key} does")
+            drain(terminal)
+        os.write(terminal, b"q")
+        drain(terminal)
+        assert process.wait(5) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+def drain(terminal: int) -> None:
+    """Read for half a second, so that the program is never held up by a full terminal."""
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end and select.select([terminal], [], [], 0.1)[0]:
+        try:
+            os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            return
+
+
 def test_status_for_programs_is_strict_json(
     service: ControlService, controls: RecordedControls, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,9 +220,11 @@ def test_watching_ends_with_the_bus(service: ControlService, bus_process: subpro
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ([], 2, "required: COMMAND"),
-        (["dance"], 2, "invalid choice: 'dance'"),
-        (["strength", "loud"], 2, "\"full\" or a number of dB from 0 up, is 'loud'"),
+        (["xyzzy"], 2, "unknown: 'xyzzy'; there are: status,"),
+        (["stauts"], 2, "unknown: 'stauts', did you mean 'status'; there are:"),
+        (["status", "--jsno"], 2, "unknown: '--jsno', did you mean '--json'"),
+        (["--versoin"], 2, "required: COMMAND"),
+        (["strength", "loud"], 2, "is 'loud'"),
         (["strength", "--own", "--shared"], 2, "not allowed with"),
         (["mic", "piano"], 4, "no microphone 'piano'; there are: alsa_input.usb-headset (USB Headset)"),
         (["mic", "alsa"], 4, "fits several microphones"),
@@ -272,7 +341,7 @@ def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
                 break
         assert process.wait(5) == 0
     os.close(terminal)
-    assert "-30.0 dBFS" in text
+    assert "-30.0 dB" in text
     assert "12.0 dB" in text
     wait_until(lambda: len(service._watchers) == 0)
 
