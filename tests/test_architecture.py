@@ -20,6 +20,7 @@ LEAVES = {"errors", "i18n", "status"}
 DAEMON_ROOMS: Mapping[str, set[str]] = {
     "errors": set(),
     "i18n": set(),
+    "log_lines": set(),
     "status": set(),
     "bus": set(),
     "system": LEAVES,
@@ -39,6 +40,7 @@ DAEMON_ROOMS: Mapping[str, set[str]] = {
         "control",
         "daemon",
         "list_devices",
+        "log_lines",
         "measurement",
         "settings",
         "system",
@@ -48,8 +50,8 @@ DAEMON_ROOMS: Mapping[str, set[str]] = {
 """What each room of the daemon may import, besides itself. The composition root, main.py, builds everything."""
 
 CORE = {
-    "arguments", "bands", "denoiser", "errors", "external_data", "frame", "mask_graph", "model_file", "provider", "stft",
-    "strength",
+    "arguments", "bands", "denoiser", "errors", "external_data", "frame", "mask_graph", "model_file", "provider",
+    "shown_text", "stft", "strength",
 }  # fmt: skip
 """The streaming engine at the root of the models package, which knows no room."""
 MODEL_ROOMS: Mapping[str, set[str]] = {

@@ -74,6 +74,10 @@ class Daemon:
     def microphones(self) -> tuple[Microphone, ...]:
         return self._engine.microphones
 
+    @property
+    def loops(self) -> tuple[Microphone, ...]:
+        return self._engine.loops
+
     def apply(self, settings: Settings) -> None:
         with self._change:
             in_force = self._settings

@@ -25,6 +25,8 @@ from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
 from .i18n import _
+from .log_lines import log_to_standard_error
+from .settings.earlier_default import EarlierDefault
 from .settings.file import SettingsFile
 from .settings.settings import AUTO, Settings
 from .system.instance_lock import InstanceLock
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; the exit code (0 after a clean end, else that of the error)."""
     args = build_parser().parse_args(argv)
     level = logging.DEBUG if args.verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    log_to_standard_error(level)
     try:
         if args.demo is not None:
             with _explained("libpulse", "libpulse0"):
@@ -83,7 +85,9 @@ def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
         return lambda: PortAudioBackend(spec.sample_rate, spec.hop, args.output)
     with _explained("libpulse", "libpulse0"):
         from .audio.pulse.backend import PulseBackend  # noqa: PLC0415
-    return lambda: PulseBackend(spec.sample_rate, spec.hop)
+        from .audio.pulse.stray_listeners import StrayListeners  # noqa: PLC0415
+    strays, earlier_default = StrayListeners(), EarlierDefault()
+    return lambda: PulseBackend(spec.sample_rate, spec.hop, strays, earlier_default)
 
 
 @contextmanager
@@ -133,6 +137,19 @@ def _first_backend(args: argparse.Namespace, make: Callable[[], AudioBackend]) -
     return backend
 
 
+def _connected(args: argparse.Namespace, backend: AudioBackend) -> AudioBackend | None:
+    """``backend`` with the virtual microphone made; None where ``--wait`` leaves the next try to the engine. BackendError."""
+    try:
+        backend.connect()
+    except BackendError as error:
+        if not args.wait:
+            raise
+        log.warning(_("%s; waiting for it"), error.for_log)
+        backend.close()
+        return None
+    return backend
+
+
 def _list_devices(args: argparse.Namespace) -> int:
     from .list_devices import print_microphones  # noqa: PLC0415  (rich takes 100 ms to load)
 
@@ -140,8 +157,8 @@ def _list_devices(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.callback(backend.close)
         backend.browse()
-        wanted = resolve(args.device or AUTO, backend.microphones)
-        chosen = backend.choose(wanted)
+        wanted = resolve(args.device or AUTO, backend.microphones, backend.loops)
+        chosen = backend.choose(wanted, {})
         print_microphones(backend.microphones, chosen.name if chosen else None, backend.server)
         return 0 if backend.microphones else DeviceError.exit_code
 
@@ -166,13 +183,17 @@ def _serve(args: argparse.Namespace) -> int:
         if backend is not None:
             stack.callback(backend.close)
         if args.device is not None:
-            name = resolve(args.device, backend.microphones) if backend is not None else args.device
-            daemon.apply(replace(settings, microphone=name))
+            name, identity = args.device, {}
+            if backend is not None:
+                name = resolve(name, backend.microphones, backend.loops)
+                identity = next((dict(m.identity) for m in backend.microphones if m.name == name), {})
+            daemon.apply(replace(settings, microphone=name, microphone_identity=identity))
         service = ControlService(daemon, store, on_death=ended.set)
         stack.callback(service.stop)
         service.start()
+        # Only now: until the name on the bus is ours, the virtual microphone may be another daemon's.
         if backend is not None:
-            backend.connect()  # only now: until the name on the bus is ours, the virtual microphone may be another daemon's
+            backend = _connected(args, backend)
         daemon.start(backend, on_change=service.changed, on_end=ended.set)
         notify("READY=1")
         log.info(_('Ready. Select "%s" as the microphone in Zoom, Discord or your browser.'), _microphone_name(args))

@@ -36,6 +36,20 @@ class ReasonCode(StrEnum):
     TOO_SLOW_FOR_ANY_MODEL = "too-slow-for-any-model"
 
 
+class WarningCode(StrEnum):
+    """What hinders people from being heard although the daemon works. The comment names the details that come with it."""
+
+    SOURCE_MUTED = "source-muted"
+    """The virtual microphone is muted in the sound server."""
+    SOURCE_TURNED_DOWN = "source-turned-down"  # db
+    MICROPHONE_MUTED = "microphone-muted"  # microphone
+    MICROPHONE_TURNED_DOWN = "microphone-turned-down"  # microphone, db
+    STRANGER = "stranger"  # streams
+    """Somebody plays into the virtual microphone and cannot be moved away; it is muted there."""
+    LOOP = "loop"  # microphone
+    """The default or chosen source carries our own sound, so it is not taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Something to tell people, as a code and its details. The client finds the words, in its user's language."""
@@ -81,6 +95,8 @@ class Status:
     state: State = State.WAITING_FOR_SERVER
     reason: Fact = field(default_factory=Fact)
     """Why, where the state alone does not say. Its code is a ``ReasonCode``."""
+    warnings: tuple[Fact, ...] = ()
+    """What hinders people from being heard although the daemon works. The codes are of ``WarningCode``."""
     listeners: tuple[str, ...] = ()
     """Names of the applications that record from the virtual microphone."""
     server: str = ""
@@ -88,6 +104,13 @@ class Status:
     microphone: str = ""
     """Name of the source in use or chosen for the next listener; empty while there is none."""
     microphone_description: str = ""
+    is_default: bool = False
+    """Whether the virtual microphone is the sound server's default."""
+    is_stand_in: bool = False
+    """Whether ``microphone`` stands in for the chosen one, which is away."""
+    channel: int = 0
+    """The channel of the open microphone that is in use, from 1; 0 while it is released."""
+    channel_count: int = 0
     model: str = ""
     """The model in use: the chosen one, a lighter one while the machine is too slow, or "" while none runs."""
     provider: str = ""

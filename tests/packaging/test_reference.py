@@ -91,7 +91,8 @@ def with_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "densenoiser"
     program.write_text(
         '#!/bin/sh\n[ "$1" = mics ] && printf \'[\\n  {\\n    "name": "usb.mic",\\n    "is_default": true\\n  },\\n'
-        '  {\\n    "name": "webcam"\\n  }\\n]\\n\'\n[ "$1" = models ] && printf \'[\\n  {\\n    "name": "densenet-tiny",\\n  }\\n]\\n\'\n',
+        '  {\\n    "name": "webcam"\\n  }\\n]\\n\'\n'
+        '[ "$1" = models ] && printf \'[\\n  {\\n    "name": "densenet-tiny",\\n  }\\n]\\n\'\n',
         encoding="utf-8",
     )
     program.chmod(0o755)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 
 from densenoiser_daemon.audio import microphone_choice
-from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Microphone
+from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
 from densenoiser_daemon.errors import BackendError, DeviceError
+from densenoiser_daemon.status import Fact
 from densenoiser_models.stft import Samples
 
 RATE = 48_000
@@ -25,6 +27,10 @@ class FakeBackend:
         self.server = "Fake 1.0"
         self.queue_seconds = QUEUE_SECONDS
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
+        self.loops: tuple[Microphone, ...] = ()
+        self.warnings: tuple[Fact, ...] = ()
+        self.channels = Channels()
+        self.is_default = False
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_latency = 0.010
         self.playback_latency: float | None = 0.005
@@ -74,10 +80,13 @@ class FakeBackend:
             self._sleeps = True
             self._condition.notify_all()
 
-    def choose(self, wanted: str) -> Microphone | None:
-        return microphone_choice.choose(wanted, self.microphones)
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        return microphone_choice.choose(wanted, self.microphones, identity=identity)
 
-    def start(self, microphone: Microphone) -> None:
+    def be_default(self, wanted: bool) -> None:
+        self.is_default = wanted
+
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._raise_if_lost()
         if self.refusals:
             raise self.refusals.popleft()

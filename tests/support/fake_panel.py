@@ -3,10 +3,12 @@
 # ruff: noqa: N802  (names as D-Bus has them)
 # No postponed annotations here: dbus-fast cannot read "None" as text.
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Coroutine
 from typing import Annotated, Any
+from xml.etree import ElementTree
 
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
@@ -52,6 +54,11 @@ class _Watcher(ServiceInterface):
         return item
 
 
+def _read_as_markup(body: str) -> str:
+    """The text that a service shows for this body."""
+    return "".join(ElementTree.fromstring(f"<body>{body}</body>").itertext()) if "<" not in body else f"MARKUP {body}"
+
+
 class _Notifications(ServiceInterface):
     def __init__(self) -> None:
         super().__init__("org.freedesktop.Notifications")
@@ -69,8 +76,12 @@ class _Notifications(ServiceInterface):
         _hints: Hints,
         _milliseconds: DBusInt32,
     ) -> DBusUInt32:
-        self.shown.append((title, body))
+        self.shown.append((title, _read_as_markup(body)))
         return replaces or len(self.shown)
+
+    @dbus_method()
+    def GetCapabilities(self) -> Strings:
+        return ["body", "body-markup"]
 
     @dbus_method()
     def CloseNotification(self, _number: DBusUInt32) -> None:
@@ -83,7 +94,8 @@ class Entry:
     def __init__(self, raw: Any) -> None:
         self.number: int = raw[0]
         properties = {name: variant.value for name, variant in raw[1].items()}
-        self.label: str = properties.get("label", "")
+        # One underscore marks a shortcut and is not shown, two are one.
+        self.label: str = re.sub(r"_(.?)", r"\1", properties.get("label", ""))
         self.is_enabled: bool = properties.get("enabled", True)
         self.is_separator = properties.get("type") == "separator"
         self.is_radio = properties.get("toggle-type") == "radio"
@@ -103,7 +115,8 @@ class Entry:
 class Panel:
     """Runs on its own thread from construction to ``close``; every method blocks and may be called from the test."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, has_notifications: bool = True) -> None:
+        self._has_notifications = has_notifications
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="panel")
         self._thread.start()
@@ -167,9 +180,10 @@ class Panel:
         self._bus = await MessageBus(bus_address=address).connect()
         self._bus.add_message_handler(self._note_sender)
         self._bus.export("/StatusNotifierWatcher", self._watcher)
-        self._bus.export("/org/freedesktop/Notifications", self._notifications)
         await self._bus.request_name(self._watcher.name)
-        await self._bus.request_name(self._notifications.name)
+        if self._has_notifications:
+            self._bus.export("/org/freedesktop/Notifications", self._notifications)
+            await self._bus.request_name(self._notifications.name)
 
     def _note_sender(self, message: Message) -> None:
         if message.member == "RegisterStatusNotifierItem":

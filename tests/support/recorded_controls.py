@@ -36,6 +36,7 @@ class RecordedControls:
             levels=Levels(-30.0, -42.0, 12.0),
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
+        self.loops: tuple[Microphone, ...] = ()
         self.ended = threading.Event()
 
     def apply(self, settings: Settings) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,12 +18,12 @@ from random import Random
 import numpy as np
 from tests.support.fake_backend import HEADSET, RATE
 
-from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Microphone
+from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
 from densenoiser_daemon.engine.engine import Engine
 from densenoiser_daemon.engine.fallback_ladder import Rung
 from densenoiser_daemon.errors import DeviceError
 from densenoiser_daemon.settings.settings import Settings
-from densenoiser_daemon.status import Status
+from densenoiser_daemon.status import Fact, Status
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
@@ -62,6 +62,10 @@ class SimulatedBackend:
         self.server = "Simulation"
         self.queue_seconds = QUEUE_SECONDS
         self.microphones: tuple[Microphone, ...] = (HEADSET,)
+        self.loops: tuple[Microphone, ...] = ()
+        self.warnings: tuple[Fact, ...] = ()
+        self.channels = Channels()
+        self.is_default = False
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_fault: DeviceError | None = None
         self.capture_latency = self.device_latency = 0.0
@@ -91,10 +95,13 @@ class SimulatedBackend:
 
     def close(self) -> None: ...
 
-    def choose(self, wanted: str) -> Microphone | None:
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return HEADSET
 
-    def start(self, microphone: Microphone) -> None:
+    def be_default(self, wanted: bool) -> None:
+        self.is_default = wanted
+
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._due = self._settled_at = self._clock.now
         self._level = CUSHION_SECONDS
 

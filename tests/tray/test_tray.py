@@ -8,10 +8,12 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import pytest
 from tests.support.fake_panel import Panel
 from tests.support.quiet_daemon import HEADSET, QuietDaemon
 from tests.support.recorded_controls import WEBCAM
 from tests.support.start_tray import StartTray
+from tests.support.tray_window import tray_window
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.status import Fact, State
@@ -199,6 +201,42 @@ def test_where_the_bus_cannot_start_the_daemon_the_tray_does(
     start_tray(["--start"])
     panel.wait_for_icon()
     wait_until(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
+
+
+@pytest.fixture
+def failing_notifications(bus: str) -> None:
+    """A notification service that the bus knows, and that ends at every start."""
+    service = Path(os.environ["XDG_DATA_HOME"]) / "dbus-1" / "services" / "org.freedesktop.Notifications.service"
+    service.write_text("[D-BUS Service]\nName=org.freedesktop.Notifications\nExec=/bin/false\n", encoding="utf-8")
+
+
+@pytest.mark.usefixtures("failing_notifications")
+def test_a_notification_service_that_cannot_start_takes_no_icon_away(
+    bus: str, daemon: QuietDaemon, start_tray: StartTray
+) -> None:
+    panel = Panel(bus, has_notifications=False)
+    try:
+        daemon.start()
+        tray = start_tray()
+        panel.wait_for_icon()
+        daemon.show(state=State.WAITING_FOR_MICROPHONE, reason=Fact("no-microphone"))
+        wait_until(lambda: panel.tooltip().startswith("Waiting for a microphone"))
+        tray.terminate()
+        _, said = tray.communicate(timeout=20)
+        assert (tray.returncode, said) == (0, "")
+    finally:
+        panel.close()
+
+
+@pytest.mark.usefixtures("failing_notifications")
+def test_nor_does_it_take_the_icon_of_an_old_panel(x_display: str, daemon: QuietDaemon, start_tray: StartTray) -> None:
+    with tray_window(x_display) as window:
+        daemon.start()
+        tray = start_tray()
+        wait_until(window.docked, seconds=20)
+        tray.terminate()
+        _, said = tray.communicate(timeout=20)
+        assert (tray.returncode, "Traceback" in said) == (0, False), said
 
 
 def _shows(panel: Panel, tooltip: str) -> bool:

@@ -40,9 +40,19 @@ async def connect() -> MessageBus:
 
 
 async def call(
-    bus: MessageBus, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
+    bus: MessageBus,
+    to: str,
+    path: str,
+    interface: str,
+    member: str,
+    signature: str = "",
+    *body: Any,
+    start: bool = False,
 ) -> list[Any]:
-    """Calls a method and returns the body of the reply. RefusedError if it fails. Never starts the service it calls."""
+    """Calls a method and returns the body of the reply. RefusedError if it fails.
+
+    ``start``: let the bus start the service first, if it does not run.
+    """
     message = Message(
         destination=to,
         path=path,
@@ -50,7 +60,7 @@ async def call(
         member=member,
         signature=signature,
         body=list(body),
-        flags=MessageFlag.NO_AUTOSTART,
+        flags=MessageFlag.NONE if start else MessageFlag.NO_AUTOSTART,
     )
     try:
         reply = await bus.call(message)

@@ -12,7 +12,7 @@ from typing import Any
 
 from dbus_fast import Message, MessageType, NameFlag, RequestNameReply, Variant
 
-from . import bus
+from . import bus, desktop
 from .bus import DBUS, DBUS_PATH, BusError, RefusedError
 from .i18n import _
 from .menu import Action, Do
@@ -171,11 +171,8 @@ class DaemonLink:
             otherwise()
 
     async def _notify(self, notification: Notification, icon: str) -> None:
-        service, path = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
-        body = ["DenseNoiser", self._notification_id, icon, notification.title, notification.body, [], {}, -1]
         with contextlib.suppress(RefusedError):
-            answer = await bus.call(self._bus, service, path, service, "Notify", "susssasa{sv}i", *body)
-            self._notification_id = answer[0]
+            self._notification_id = await desktop.show(self._bus, notification, icon, self._notification_id)
 
     async def _ask(self, member: str, signature: str = "", *body: Any) -> list[Any]:
         return await bus.call(self._bus, NAME, PATH, NAME, member, signature, *body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import importlib.metadata
 import logging
 import os
@@ -15,11 +14,14 @@ from pathlib import Path
 from . import autostart, panel_host, programs
 from .bus import BusError
 from .i18n import _
+from .pystray_icon import PystrayIcon
+from .shown_text import LogLines
 from .tray import Tray
 
 log = logging.getLogger("densenoiser-tray")
 
 _WAIT_SECONDS = 30.0
+EXIT_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,7 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the icon until it is told to quit; the exit code: 0, or 1 if there is no bus, no display or no panel."""
     args = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     program = programs.find("densenoiser-tray") or Path(sys.argv[0]).absolute()
     if args.autostart is not None:
         autostart.switch(args.autostart == "on", program)
@@ -61,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BusError as error:
         log.error("%s", error)
         return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _open_monitor() -> int:
@@ -87,18 +93,18 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
         )
         return 1
     try:
-        pystray = importlib.import_module("pystray")
+        icon = PystrayIcon()
     except Exception as error:  # X and GTK raise types of their own
         log.error(_("The display cannot be used: {error}").format(error=error))
         return 1
-    if not pystray.Icon.HAS_MENU:
+    if not icon.has_menu:
         log.warning(
             _(
                 "The icon has no menu here: PyGObject or the AppIndicator library is missing (Debian: python3-gi and "
                 "gir1.2-ayatanaappindicator3-0.1). Use the command: densenoiser --help"
             )
         )
-    return Tray(pystray, program).run(start_daemon)
+    return Tray(icon, program).run(start_daemon)
 
 
 if __name__ == "__main__":

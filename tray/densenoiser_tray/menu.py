@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from .i18n import _
+from .shown_text import one_line
 from .status import AUTO, BYPASSED, WAITING_FOR_MICROPHONE, WAITING_FOR_SERVER, Condition, DaemonSnapshot
 
 STRENGTHS_DB = (6.0, 12.0, 20.0, 30.0)
@@ -48,6 +49,10 @@ class Item:
     """What a left click on the icon does, where the panel lets us see one."""
     submenu: tuple[Item, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Make the label safe to show: it may have a foreign name in it."""
+        object.__setattr__(self, "label", one_line(self.label))
+
 
 SEPARATOR = Item("")
 Menu = tuple[Item, ...]
@@ -82,6 +87,10 @@ def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> M
 
 def headline(daemon: DaemonSnapshot) -> str:
     """What happens right now, in one line; also the icon's tooltip."""
+    return one_line(_headline(daemon))
+
+
+def _headline(daemon: DaemonSnapshot) -> str:
     who = ", ".join(daemon.listeners)
     match daemon.condition:
         case Condition.ABSENT:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from densenoiser_models.stft import Samples
 
 from ..errors import DeviceError
+from ..status import Fact
 
 QUEUE_SECONDS = 0.008
 """Target playback latency just before a write, s, where an audio system asks for no other."""
@@ -22,6 +24,21 @@ class Microphone:
     sample_rate: int
     index: int
     is_default: bool
+    is_muted: bool = False
+    volume_db: float = 0.0
+    """What the sound server turns it up or down by, dB; -inf at the bottom."""
+    channel_map: tuple[int, ...] = ()
+    """The audio system's positions of its channels; empty for one channel."""
+    identity: tuple[tuple[str, str], ...] = ()
+    """Names and values of what stays the same when it comes back under another name; see ``microphone_choice.choose``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Which channel of the open microphone is in use, counted from 1, of how many."""
+
+    taken: int = 1
+    count: int = 1
 
 
 class AudioBackend(Protocol):
@@ -66,20 +83,50 @@ class AudioBackend(Protocol):
         ...
 
     @property
+    def loops(self) -> tuple[Microphone, ...]:
+        """Sources that carry our own sound: they are no microphones, and ``choose`` never gives one."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[Fact, ...]:
+        """What on the virtual microphone's side hinders people from being heard; see ``status.WarningCode``."""
+        ...
+
+    @property
     def listeners(self) -> tuple[str, ...]:
-        """Names of the applications that record from the virtual microphone now."""
+        """Names of the applications that hear the virtual microphone now, directly or through other virtual sources."""
         ...
 
-    def choose(self, wanted: str) -> Microphone | None:
-        """The source to take for the setting ``wanted`` (a name or "auto"), or None while there is none."""
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        """The source to take for the setting ``wanted`` (a name or "auto"), or None while there is none.
+
+        ``identity`` is what it was known by when it was chosen.
+        """
         ...
 
-    def start(self, microphone: Microphone) -> None:
-        """Open the microphone and begin to feed the virtual one. DeviceError if it is refused at once."""
+    def be_default(self, wanted: bool) -> None:
+        """Make the virtual microphone the system's default, or give that back to the microphone that was it before."""
+        ...
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the virtual microphone is the system's default."""
+        ...
+
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
+        """Open the microphone and begin to feed the virtual one. DeviceError if it is refused at once.
+
+        ``channel``, counted from 1, is the one to take; None leaves it to the backend.
+        """
         ...
 
     def stop(self) -> None:
         """Release the microphone; applications hear silence."""
+        ...
+
+    @property
+    def channels(self) -> Channels:
+        """The channel of the open microphone that is in use."""
         ...
 
     @property

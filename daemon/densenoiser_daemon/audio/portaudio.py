@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,8 +20,9 @@ from densenoiser_models.stft import Samples
 
 from ..errors import BackendError, DeviceError, DeviceGoneError
 from ..i18n import _
+from ..status import Fact
 from . import microphone_choice
-from .backend import QUEUE_SECONDS, Microphone
+from .backend import QUEUE_SECONDS, Channels, Microphone
 from .reframer import Reframer
 
 _CAPTURE_SECONDS = 0.5
@@ -48,6 +50,10 @@ class PortAudioBackend:
         self._played_at = 0.0
         self._capture_ended = self._playback_ended = False
         self.microphones: tuple[Microphone, ...] = ()
+        self.loops: tuple[Microphone, ...] = ()
+        self.warnings: tuple[Fact, ...] = ()
+        self.channels = Channels()
+        self.is_default = False
         self.xruns = 0
         self.server = ""
         self.queue_seconds = QUEUE_SECONDS
@@ -83,8 +89,9 @@ class PortAudioBackend:
             found = [d["name"] for d in sounddevice.query_devices() if d["max_output_channels"] > 0]
             sentence = _("no virtual cable {wanted!r} to play into; there are: {names}")
             raise DeviceError(sentence.format(wanted=self._output, names=", ".join(found) or _("none"))) from error
-        # The cable itself must not be taken for a microphone: it would hear itself.
-        self.microphones = tuple(m for m in self.microphones if m.index != self._output_device["index"])
+        cable = self._output_device["index"]
+        self.loops = tuple(m for m in self.microphones if m.index == cable)  # it would hear itself
+        self.microphones = tuple(m for m in self.microphones if m.index != cable)
 
     def close(self) -> None:
         self.stop()
@@ -93,10 +100,13 @@ class PortAudioBackend:
     def listeners(self) -> tuple[str, ...]:
         return (str(self._output_device["name"]),) if self._output_device is not None else ()
 
-    def choose(self, wanted: str) -> Microphone | None:
-        return microphone_choice.choose(wanted, self.microphones)
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        return microphone_choice.choose(wanted, self.microphones, identity=identity)
 
-    def start(self, microphone: Microphone) -> None:
+    def be_default(self, wanted: bool) -> None:
+        """PortAudio chooses no default device."""
+
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         self._primed = self._capture_ended = self._playback_ended = False
         common = {
             "samplerate": self._rate,

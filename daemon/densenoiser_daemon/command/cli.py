@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from densenoiser_models.arguments import Parser, strength
 
 from ..errors import DensenoiserError, UsageError
 from ..i18n import _
+from .terminal import complain, discard_output
 
 EXIT_INTERRUPTED = 130
 
@@ -21,21 +21,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = (sys.argv[1:] if argv is None else list(argv)) or ["status"]
     try:
-        args = build_parser(wanted=next((word for word in words if not word.startswith("-")), "")).parse_args(words)
-        if args.command in modules():
-            return int(importlib.import_module(modules()[args.command][0]).run(args))
-        import asyncio  # noqa: PLC0415  (a third of the way to D-Bus, which the others need not go)
-
-        return asyncio.run(_ask_daemon(args))
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # here it can still be told that the disk is full
     except DensenoiserError as error:
-        sys.stderr.write(f"densenoiser: {error}\n")
+        complain(f"densenoiser: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         return 0 if "monitor" in words else EXIT_INTERRUPTED
     except BrokenPipeError:  # as in: densenoiser status --watch | head
-        # What is still buffered has nowhere to go: without this, the interpreter's last flush would fail with status 120.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
+    except OSError as error:  # as in: densenoiser status > /dev/full
+        discard_output()
+        complain(f"densenoiser: {error}")
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    args = build_parser(wanted=next((word for word in words if not word.startswith("-")), "")).parse_args(words)
+    if args.command in modules():
+        return int(importlib.import_module(modules()[args.command][0]).run(args))
+    import asyncio  # noqa: PLC0415  (a third of the way to D-Bus, which the others need not go)
+
+    return asyncio.run(_ask_daemon(args))
 
 
 def modules() -> dict[str, tuple[str, str]]:
@@ -97,6 +107,16 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     mic.add_argument(
         "name", nargs="?", metavar="NAME", help=_('its name, description, number or a part of one; or "auto"')
     )
+    mic.add_argument(
+        "--channels",
+        type=channel,
+        metavar=_("NUMBER"),
+        help=_('the channel of it that carries your voice, from 1; or "auto": chosen by speech'),
+    )
+    default = command("default", _("show or choose whether applications that do not choose take DenseNoiser Mic"))
+    default.add_argument(
+        "switch", nargs="?", choices=("on", "off"), help=_("make it the default microphone, or no longer")
+    )
     model = command("model", _("show or choose the model"))
     model.add_argument("name", nargs="?", metavar="NAME", help=_("a model's name or .onnx file"))
     for name, help in (("mics", _("list the microphones")), ("models", _("list the models"))):
@@ -106,6 +126,15 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
         _add_module(command(name, help), name, module, wanted)
     command("quit", _("end the daemon"))
     return parser
+
+
+def channel(text: str) -> int:
+    """The number of a channel, or 0 for "auto". Raises as argparse wants it."""
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(_('must be a channel from 1 up, or "auto"; is {text!r}').format(text=text))
+    return int(text)
 
 
 def _add_module(parser: argparse.ArgumentParser, name: str, module: str, wanted: str | None) -> None:
@@ -137,6 +166,7 @@ async def _ask_daemon(args: argparse.Namespace) -> int:
         "strength": daemon_commands.strength,
         "mic": daemon_commands.mic,
         "mics": daemon_commands.mics,
+        "default": daemon_commands.default,
         "model": daemon_commands.model,
         "models": daemon_commands.models,
         "monitor": daemon_commands.monitor,

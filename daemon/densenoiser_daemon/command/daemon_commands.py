@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Awaitable, Callable
 
@@ -23,17 +22,18 @@ async def status(client: DaemonClient, args: argparse.Namespace) -> None:
     """Once, or on every change."""
     if not args.watch:
         values = await client.properties()
-        say(
-            json.dumps(status_text.for_json(values), ensure_ascii=False, indent=2)
-            if args.json
-            else _block(values, args.verbose)
-        )
+        if args.json:
+            say_json(status_text.for_json(values))
+        else:
+            say_table(status_text.lines(values, args.verbose))
         return
-    last = ""
+    last: object = None
     async for values in client.changes():
-        now = json.dumps(status_text.for_json(values), ensure_ascii=False) if args.json else _sentence(values)
-        if now != last:
-            say(now if args.json else f"{time.strftime('%H:%M:%S')}  {now}")
+        now: object = status_text.for_json(values) if args.json else _sentence(values)
+        if now != last and args.json:
+            say_json(now, indent=None)
+        elif now != last:
+            say(f"{time.strftime('%H:%M:%S')}  {now}")
         last = now
 
 
@@ -68,6 +68,9 @@ async def strength(client: DaemonClient, args: argparse.Namespace) -> None:
 
 async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
     """Show or choose the microphone."""
+    if args.channels is not None:
+        name = args.name if args.name not in (None, AUTO) else ""
+        await client.call("SetMicrophoneChannel", "su", name, args.channels)
     if args.name is not None:
         await client.set("Microphone", "s", args.name)
     choice = (await client.properties())["Microphone"]
@@ -77,6 +80,20 @@ async def mic(client: DaemonClient, args: argparse.Namespace) -> None:
     else:
         absent = _("not connected")
         say(f"{choice} ({microphones.get(choice, absent)})")
+
+
+async def default(client: DaemonClient, args: argparse.Namespace) -> None:
+    """Show or choose whether the virtual microphone is the default one."""
+    if args.switch is not None:
+        await client.set("Default", "b", args.switch == "on")
+        is_default = args.switch == "on"
+    else:
+        is_default = bool((await client.properties())["IsDefault"])
+    say(
+        _('"DenseNoiser Mic" is the default microphone.')
+        if is_default
+        else _('"DenseNoiser Mic" is not the default microphone; make it so with: densenoiser default on')
+    )
 
 
 async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
@@ -137,12 +154,6 @@ async def end(client: DaemonClient, args: argparse.Namespace) -> None:
 
 def _say_enabled(is_on: bool) -> None:
     say(_("Noise removal is on.") if is_on else _("Noise removal is off."))
-
-
-def _block(values: Properties, verbose: bool) -> str:
-    lines = status_text.lines(values, verbose)
-    width = max(len(label) for label, _text in lines)
-    return "\n".join(f"{label.ljust(width)}  {text}" for label, text in lines)
 
 
 def _sentence(values: Properties) -> str:

@@ -12,6 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from densenoiser_models.shown_text import one_line
+
 from ..errors import DensenoiserError
 from ..i18n import _
 from . import status_text
@@ -47,7 +49,7 @@ def line(values: Properties, bars: int = 0, marks: str = "#.") -> str:
         (_("after"), 1.0 - values["OutputLevel"] / _FLOOR_DBFS, _level(values["OutputLevel"])),
     ]
     texts = [f"{label} {_bar(share, '', bars, marks).plain} {level}" for label, share, level in meters]
-    return "  ".join([*texts, status_text.headline(values)])
+    return one_line("  ".join([*texts, status_text.headline(values)]))
 
 
 def draw(values: Properties, hint: str = "", marks: str = "█░") -> RenderableType:
@@ -61,7 +63,7 @@ def draw(values: Properties, hint: str = "", marks: str = "█░") -> Renderabl
     facts = Table.grid(padding=(0, 2))
     for label, text in status_text.lines(values):
         if label != _("Levels"):
-            facts.add_row(Text(label, style="dim"), Text(text))
+            facts.add_row(Text(label, style="dim"), Text(one_line(text)))
     return Panel(
         Group(meters, Text(), facts), title="DenseNoiser", subtitle=Text(hint or _("Ctrl+C ends")), expand=False
     )

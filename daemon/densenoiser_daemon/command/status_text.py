@@ -9,7 +9,7 @@ from typing import Any
 
 from ..i18n import _, ngettext
 from ..settings.settings import AUTO
-from ..status import ReasonCode, State
+from ..status import ReasonCode, State, WarningCode
 from .daemon_client import Properties
 
 Fact = Sequence[Any]
@@ -42,6 +42,7 @@ def lines(values: Properties, verbose: bool = False) -> list[tuple[str, str]]:
     """Label and text of each line of the human status. ``verbose``: with what only engineers ask for."""
     plain = [
         (_("State"), headline(values)),
+        *((_("Attention"), text) for text in warnings(values)),
         (_("Microphone"), microphone(values)),
         (_("Levels"), levels(values)),
         (_("Strength"), strength(values["Strength"])),
@@ -113,15 +114,15 @@ def problems(counters: Mapping[str, int]) -> str:
 def microphone(values: Properties) -> str:
     """The microphone in use and how it was chosen."""
     used, choice = values["ActiveMicrophoneDescription"] or values["ActiveMicrophone"], values["Microphone"]
+    if values.get("ChannelCount", 0) > 1:
+        used = _("{used}, channel {channel} of {count}").format(
+            used=used, channel=values["ActiveChannel"], count=values["ChannelCount"]
+        )
     if not used:
         return _("none") if choice == AUTO else _("none ({choice} is chosen)").format(choice=choice)
     if choice == AUTO:
         return _("{used} (automatic)").format(used=used)
-    return (
-        used
-        if choice == values["ActiveMicrophone"]
-        else _("{used} (until {choice} is back)").format(used=used, choice=choice)
-    )
+    return used if not values["IsStandIn"] else _("{used} (until {choice} is back)").format(used=used, choice=choice)
 
 
 def model(values: Properties) -> str:
@@ -190,6 +191,23 @@ def reason(values: Properties) -> str:
     )
 
 
+def warnings(values: Properties) -> list[str]:
+    """What hinders people from being heard, a sentence each."""
+    words: dict[str, str] = {
+        WarningCode.SOURCE_MUTED: _('"DenseNoiser Mic" is muted in the sound settings: applications hear nothing'),
+        WarningCode.SOURCE_TURNED_DOWN: _(
+            '"DenseNoiser Mic" is turned down by {db} dB in the sound settings: applications hear little'
+        ),
+        WarningCode.MICROPHONE_MUTED: _("{microphone} is muted in the sound settings"),
+        WarningCode.MICROPHONE_TURNED_DOWN: _("{microphone} is turned down by {db} dB in the sound settings"),
+        WarningCode.STRANGER: _('{streams} plays into "DenseNoiser Mic"; it is muted there, so nobody hears it'),
+        WarningCode.LOOP: _(
+            '{microphone} carries the sound of "DenseNoiser Mic" itself, so it cannot be the microphone; choose another'
+        ),
+    }
+    return [_words(fact, words) for fact in values.get("Warnings", ())]
+
+
 def real_time(values: Properties) -> str:
     """How the audio thread is scheduled and whether its memory is locked."""
     return "; ".join(filter(None, (scheduling(values), memory(values)))) or _("unknown")
@@ -242,6 +260,7 @@ def for_json(values: Properties) -> dict[str, Any]:
     for name in ("reason", "scheduling", "memory"):
         code, details = values[name.capitalize()]
         plain[name] = {"code": code, **details}
+    plain["warnings"] = [{"code": code, **details} for code, details in values.get("Warnings", ())]
     return plain
 
 

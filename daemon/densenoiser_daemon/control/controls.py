@@ -42,6 +42,11 @@ class Controls(Protocol):
         """The real sources, the virtual one and monitors left out; empty while no server answers."""
         ...
 
+    @property
+    def loops(self) -> tuple[Microphone, ...]:
+        """Sources that carry our own sound: they are refused as microphones."""
+        ...
+
     def quit(self) -> None:
         """Ask the daemon to end cleanly."""
         ...

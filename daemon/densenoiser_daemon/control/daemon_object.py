@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from dbus_fast import DBusError
 from dbus_fast import introspection as xml
-from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr
+from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 
@@ -32,6 +32,7 @@ from ..errors import DeviceError, SettingsError, SupersededError, UnusableModelE
 from ..i18n import _
 from ..settings.file import SettingsFile
 from ..settings.settings import AUTO, Settings
+from ..settings.values import MOST_CHANNELS
 from .controls import Controls
 from .status_properties import StatusProperties
 
@@ -71,6 +72,15 @@ class DaemonObject(StatusProperties):
     @Muted.setter  # type: ignore[no-redef]
     def Muted(self, wanted: DBusBool) -> None:
         self._change(muted=wanted)
+
+    @dbus_property()
+    def Default(self) -> DBusBool:
+        """Whether the virtual microphone is made the default one while the daemon runs. At its end the earlier one is again."""
+        return self._settings.default
+
+    @Default.setter  # type: ignore[no-redef]
+    def Default(self, wanted: DBusBool) -> None:
+        self._change(default=wanted)
 
     @dbus_property()
     def Strength(self) -> DBusDouble:
@@ -137,6 +147,22 @@ class DaemonObject(StatusProperties):
         name = microphone if microphone in strengths else self._known_microphone(microphone)
         strengths.pop(name, None)
         self._change(microphone_strengths=MappingProxyType(strengths))
+
+    @dbus_method()
+    def SetMicrophoneChannel(self, microphone: DBusStr, wanted: DBusUInt32) -> None:
+        """Take this channel of a microphone, from 1, or choose it by speech again (0). An empty name means the one in use."""
+        channels = dict(self._settings.microphone_channels)
+        if not wanted:
+            channels.pop(microphone if microphone in channels else self._known_microphone(microphone), None)
+        else:
+            name = self._known_microphone(microphone)
+            found = next((m for m in self._controls.microphones if m.name == name), None)
+            count = max(1, len(found.channel_map)) if found is not None else MOST_CHANNELS
+            if wanted > count:
+                sentence = _("{microphone} has {count} channels, so there is no channel {wanted}")
+                raise DBusError(INVALID_VALUE, sentence.format(microphone=name, count=count, wanted=wanted))
+            channels[name] = wanted
+        self._change(microphone_channels=MappingProxyType(channels))
 
     @dbus_method()
     def ListMicrophones(self) -> MicrophoneList:
@@ -207,7 +233,12 @@ class DaemonObject(StatusProperties):
     def _set_microphone(self, wanted: str) -> None:
         if not wanted:
             raise DBusError(INVALID_VALUE, _('the microphone\'s name is empty; name one, or "auto"'))
-        self._change(microphone=AUTO if wanted == AUTO else self._known_microphone(wanted))
+        name = AUTO if wanted == AUTO else self._known_microphone(wanted)
+        found = next((m for m in self._controls.microphones if m.name == name), None)
+        identity = dict(found.identity) if found is not None else {}
+        if found is None and name == self._settings.microphone:  # it is away
+            identity = dict(self._settings.microphone_identity)
+        self._change(microphone=name, microphone_identity=MappingProxyType(identity))
 
     def _known_microphone(self, wanted: str) -> str:
         """The name of the source meant; D-Bus error if there is none, or more than one."""
@@ -219,7 +250,7 @@ class DaemonObject(StatusProperties):
         if name == self._settings.microphone:
             return name  # the chosen one, even while it is unplugged
         try:
-            return resolve(name, self._controls.microphones)
+            return resolve(name, self._controls.microphones, self._controls.loops)
         except DeviceError as error:
             raise DBusError(UNKNOWN_MICROPHONE, str(error)) from error
 

@@ -4,7 +4,7 @@
 # No postponed annotations here: dbus-fast cannot read "None" as text.
 from typing import Annotated, Any
 
-from dbus_fast.annotations import DBusDouble, DBusSignature, DBusStr
+from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import ServiceInterface, dbus_property
 
@@ -19,6 +19,7 @@ _READ = PropertyAccess.READ
 Strings = Annotated[list[str], DBusSignature("as")]
 Counts = Annotated[dict[str, int], DBusSignature("a{st}")]
 Fact = Annotated[list[Any], DBusSignature("(sa{ss})")]
+Facts = Annotated[list[list[Any]], DBusSignature("a(sa{ss})")]
 
 
 class StatusProperties(ServiceInterface):
@@ -45,6 +46,26 @@ class StatusProperties(ServiceInterface):
         return self._status.microphone_description
 
     @dbus_property(access=_READ)
+    def IsDefault(self) -> DBusBool:
+        """Whether the virtual microphone is the sound server's default source now."""
+        return self._status.is_default
+
+    @dbus_property(access=_READ)
+    def IsStandIn(self) -> DBusBool:
+        """Whether the active microphone stands in for the chosen one, which is away."""
+        return self._status.is_stand_in
+
+    @dbus_property(access=_READ)
+    def ActiveChannel(self) -> DBusUInt32:
+        """The channel of the open microphone that is in use, from 1; 0 while it is released."""
+        return self._status.channel
+
+    @dbus_property(access=_READ)
+    def ChannelCount(self) -> DBusUInt32:
+        """How many channels the open microphone has; 0 while it is released."""
+        return self._status.channel_count
+
+    @dbus_property(access=_READ)
     def ActiveModel(self) -> DBusStr:
         """The model that runs: the chosen one, or a lighter one while the machine is too slow; empty while none runs."""
         return self._status.model
@@ -68,6 +89,16 @@ class StatusProperties(ServiceInterface):
         "too-slow-for-any-model". The code is empty while there is no reason.
         """
         return _on_bus(self._status.reason)
+
+    @dbus_property(access=_READ)
+    def Warnings(self) -> Facts:
+        """What hinders people from being heard although the daemon works: codes and their details.
+
+        "source-muted", "source-turned-down" (with "db"), "microphone-muted" (with "microphone"), "microphone-turned-down"
+        (with "microphone" and "db"), "stranger" (with "streams": what plays into the virtual microphone, muted there) and
+        "loop" (with "microphone": the wanted source carries our own sound, so another is taken).
+        """
+        return [_on_bus(fact) for fact in self._status.warnings]
 
     @dbus_property(access=_READ)
     def Listeners(self) -> Strings:

@@ -15,7 +15,7 @@ from densenoiser_models.denoiser import Denoiser
 
 from ..audio.backend import QUEUE_SECONDS, AudioBackend, Microphone
 from ..audio.reframer import Reframer
-from ..errors import BackendError, DeviceError
+from ..errors import AlreadyRunningError, BackendError, DeviceError
 from ..settings.settings import Settings
 from ..status import Fact, Status
 from .clock_drift import DriftController, stretch
@@ -60,6 +60,7 @@ class Engine:
         self._board = StatusBoard(self._filter, LATENCY_CEILING_SECONDS + 1.2 * spec.hop_seconds)
         self._backend: AudioBackend | None = None
         self._microphones: tuple[Microphone, ...] = ()
+        self._loops: tuple[Microphone, ...] = ()
         self._quit = threading.Event()
         self._reframer = Reframer(spec.hop, spec.sample_rate)
         self._drift = DriftController(spec.sample_rate, spec.hop, QUEUE_SECONDS, LATENCY_CEILING_SECONDS)
@@ -74,6 +75,11 @@ class Engine:
     def microphones(self) -> tuple[Microphone, ...]:
         """The real sources; empty while no server answers."""
         return self._microphones
+
+    @property
+    def loops(self) -> tuple[Microphone, ...]:
+        """Sources that carry our own sound and are never taken."""
+        return self._loops
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """``callback`` is called in the audio thread when the status or the microphones changed. Before ``run``."""
@@ -120,9 +126,9 @@ class Engine:
                 self._backend = backend
                 failures = 0
                 self._serve(backend)
-            except (BackendError, DeviceError) as error:
+            except (BackendError, DeviceError, AlreadyRunningError) as error:
                 log.log(logging.DEBUG if failures else logging.WARNING, "%s; trying again", error.for_log)
-                self._microphones = ()
+                self._microphones = self._loops = ()
                 self._board.describe_lost_server(str(error))
                 self._board.restarts += failures == 0
             finally:
@@ -141,58 +147,69 @@ class Engine:
         log.info("connected to %s", backend.server)
         self._drift.aim_at(backend.queue_seconds)
         open_microphone: Microphone | None = None
+        open_channel: int | None = None
         retry_at = 0.0
         gc.freeze()
+        is_wished = False
         while not self._quit.is_set():
-            if backend.microphones != self._microphones:
-                self._microphones = backend.microphones
+            if self._settings.default != is_wished:
+                is_wished = self._settings.default
+                backend.be_default(is_wished)
+            if (backend.microphones, backend.loops) != (self._microphones, self._loops):
+                self._microphones, self._loops = backend.microphones, backend.loops
                 self._board.on_change()
             if open_microphone is None:
                 self._filter.settle()
-            microphone = backend.choose(self._settings.microphone)
+            microphone = backend.choose(self._settings.microphone, self._settings.microphone_identity)
             fault, failing = backend.capture_fault, microphone
             if fault is not None:
                 failing = open_microphone
                 log.warning("the microphone %s ended: %s", failing and failing.description, fault.for_log)
                 retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
             wanted = microphone if backend.listeners and self._clock() >= retry_at else None
-            if fault is not None or _name(wanted) != _name(open_microphone):
+            channel = self._settings.channel_for(wanted.name) if wanted is not None else None
+            if fault is not None or (_name(wanted), channel) != (_name(open_microphone), open_channel):
                 if open_microphone is not None:
                     backend.stop()
-                    open_microphone = None
+                    open_microphone = open_channel = None
                     self._end_stream()
                     self._board.log_stream(backend)
                 if wanted is not None:
                     try:
-                        backend.start(wanted)
-                        open_microphone = wanted
+                        backend.start(wanted, channel)
+                        open_microphone, open_channel = wanted, channel
                         log.debug("opened the microphone %s for %s", wanted.name, ", ".join(backend.listeners))
                     except DeviceError as error:
                         fault, failing = error, wanted
                         log.warning("%s", error.for_log)
                         retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
-            self._board.describe(backend, open_microphone, microphone, fault, failing)
+            self._board.describe(backend, open_microphone, microphone, self._settings, fault, failing)
             if open_microphone is not None:
                 self._stream(backend, open_microphone)
             else:
                 waits = bool(backend.listeners) and microphone is not None
                 backend.wait(_MICROPHONE_RETRY_SECONDS if waits else None)
+        if is_wished:
+            backend.be_default(False)
 
     def _stream(self, backend: AudioBackend, microphone: Microphone) -> None:
         """Filter until something other than samples needs looking at."""
-        before = backend.microphones, backend.listeners, self._settings.microphone
+        before = self._surroundings(backend)
         gc.disable()
         is_behind = False
         try:
-            while (
-                not self._quit.is_set()
-                and (backend.microphones, backend.listeners, self._settings.microphone) == before
-                and backend.capture_fault is None
-            ):
+            while not self._quit.is_set() and self._surroundings(backend) == before and backend.capture_fault is None:
                 backend.wait(0.0 if is_behind else 1.0)
                 is_behind = self._pump(backend, microphone)
         finally:
             gc.enable()
+
+    def _surroundings(self, backend: AudioBackend) -> tuple[object, ...]:
+        """What decides about the streams and the status. A change ends ``_stream``."""
+        settings = self._settings
+        chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels, settings.default
+        sources = backend.microphones, backend.loops, backend.channels, backend.is_default
+        return sources, backend.warnings, backend.listeners, chosen
 
     def _pump(self, backend: AudioBackend, microphone: Microphone) -> bool:
         """Take what was captured, filter it, queue it. True if a late frame ended that before all of it was filtered."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..audio.backend import AudioBackend, Microphone
+from ..audio.microphone_choice import find
 from ..errors import DeviceError, DeviceGoneError
-from ..status import Counters, Fact, Levels, ReasonCode, State, Status
+from ..settings.settings import AUTO, Settings
+from ..status import Counters, Fact, Levels, ReasonCode, State, Status, WarningCode
 from .frame_filter import FrameFilter
 
 log = logging.getLogger(__name__)
 
 _PUBLISH_FRAMES = 10
+_FAINT_DB = -40.0
+"""Below this a microphone counts as turned down. People do set sensitive ones to -30 dB."""
 _COST_FRAMES = 6000
 """Costs of frames are kept for one minute, for the log."""
 
@@ -62,10 +66,14 @@ class StatusBoard:
         backend: AudioBackend,
         running: Microphone | None,
         chosen: Microphone | None,
+        settings: Settings,
         fault: DeviceError | None = None,
         failing: Microphone | None = None,
     ) -> None:
-        """Publish the state of the streams. ``fault`` is why the microphone ``failing`` did not open or ended, if it did."""
+        """Publish the state of the streams. ``settings`` say which microphone was wanted.
+
+        ``fault`` is why the microphone ``failing`` did not open or ended, if it did.
+        """
         shown = running or chosen
         if running is not None:
             state, reason = self._running_state()
@@ -80,10 +88,15 @@ class StatusBoard:
             backend,
             state=state,
             reason=reason,
+            warnings=(*backend.warnings, *_warnings(shown), *_loops(backend.loops, settings.microphone)),
             listeners=backend.listeners,
             server=backend.server,
             microphone=shown.name if shown else "",
             microphone_description=shown.description if shown else "",
+            is_default=backend.is_default,
+            is_stand_in=shown is not None and not _is_wanted(shown, settings),
+            channel=backend.channels.taken if running else 0,
+            channel_count=backend.channels.count if running else 0,
             transport_latency_ms=self.status.transport_latency_ms if running else 0.0,
             levels=self.status.levels if running else Levels(),
         )
@@ -134,6 +147,31 @@ class StatusBoard:
             restarts=self.restarts,
             clipped_frames=self._filter.meter.clipped_frames,
         )
+
+
+def _warnings(microphone: Microphone | None) -> Iterator[Fact]:
+    """What the user did to the microphone in the sound server and may have forgotten."""
+    if microphone is None:
+        return
+    if microphone.is_muted:
+        yield Fact(WarningCode.MICROPHONE_MUTED, {"microphone": microphone.description})
+    elif microphone.volume_db < _FAINT_DB:
+        details = {"microphone": microphone.description, "db": f"{-microphone.volume_db:.0f}"}
+        yield Fact(WarningCode.MICROPHONE_TURNED_DOWN, details)
+
+
+def _is_wanted(microphone: Microphone, settings: Settings) -> bool:
+    """Whether it is the chosen one, maybe under another name, and not one that stands in for it."""
+    return (
+        settings.microphone == AUTO or find(settings.microphone, [microphone], settings.microphone_identity) is not None
+    )
+
+
+def _loops(loops: Sequence[Microphone], wanted: str) -> Iterator[Fact]:
+    """Sources that would be taken if they did not carry our own sound."""
+    for source in loops:
+        if source.name == wanted or (wanted == AUTO and source.is_default):
+            yield Fact(WarningCode.LOOP, {"microphone": source.description})
 
 
 def _why(fault: DeviceError | None, failing: Microphone | None) -> Fact:

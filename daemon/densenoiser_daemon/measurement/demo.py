@@ -81,7 +81,7 @@ def run_demo(folder: Path, kind: str | None, model: str | None, strength: float 
     draw(folder / "spectrograms.png", outcome)
     _print_figures(console, kind, outcome)
     written = _("Written: {folder}/before.wav, after.wav and spectrograms.png").format(folder=folder)
-    console.print(written, soft_wrap=True, highlight=False)
+    console.print(written, soft_wrap=True, highlight=False, markup=False)
     return 0
 
 

@@ -36,8 +36,8 @@ def judge(table: dict[str, Any], is_newer: bool) -> Iterator[tuple[Key, Any, str
 
 def _judge_table(name: str, value: Any) -> Iterator[tuple[Key, Any, str | None]]:
     if not isinstance(value, dict):
-        fault = _("microphone_strengths: must be a table of source names and strengths, is {value}")
-        yield (name,), None, fault.format(value=shown(value))
+        fault = _("{name}: must be a table of source names and values, is {value}")
+        yield (name,), None, fault.format(name=name, value=shown(value))
         return
     parsed: dict[str, Any] = {}
     for key, item in value.items():

@@ -10,7 +10,7 @@ from typing import Any
 from densenoiser_models.model_file import DEFAULT_MODEL
 from densenoiser_models.strength import FULL_STRENGTH
 
-from .values import parse_name, parse_provider, parse_strength, parse_switch, write_strength
+from .values import parse_channel, parse_name, parse_provider, parse_strength, parse_switch, write_strength
 
 AUTO = "auto"
 """The choice that is left to the program: the sound server's default microphone, or the faster provider."""
@@ -56,6 +56,12 @@ class Settings:
         "Model",
     )
     provider: str = _setting(AUTO, '"cpu", "cuda", or "auto" for the faster one', parse_provider)
+    default: bool = _setting(
+        False,
+        "true makes DenseNoiser Mic the default microphone while the daemon runs",
+        parse_switch,
+        "Default",
+    )
     microphone_strengths: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={
@@ -67,12 +73,36 @@ class Settings:
     )
     """A table: ``parse`` and ``write`` are those of each value in it."""
 
+    microphone_channels: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "a table: source name = channel, from 1, for microphones whose channel is not to be chosen by speech",
+            "parse": parse_channel,
+            "write": lambda channel: channel,
+            "on_bus": "",
+        },
+    )
+
+    microphone_identity: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "a table: what the chosen microphone is recognised by when it comes back under another name",
+            "parse": parse_name,
+            "write": str,
+            "on_bus": "",
+        },
+    )
+
+    def channel_for(self, microphone: str) -> int | None:
+        """The channel of this source to take, from 1, or None if it is chosen by speech."""
+        return self.microphone_channels.get(microphone)
+
     def strength_for(self, microphone: str) -> float:
         """The attenuation limit for this source, dB."""
         return self.microphone_strengths.get(microphone, self.strength_db)
 
 
-TABLES = ("microphone_strengths",)
+TABLES = ("microphone_strengths", "microphone_channels", "microphone_identity")
 """Settings that are tables of names and values."""
 
 

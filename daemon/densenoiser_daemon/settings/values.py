@@ -13,6 +13,8 @@ from ..i18n import _
 
 LONGEST_NAME = 1000
 """Characters of a microphone's or model's name or path, here and on D-Bus."""
+MOST_CHANNELS = 32
+"""Channels of a source on PulseAudio (PA_CHANNELS_MAX)."""
 SHOWN = 80
 """Characters of a faulty value that a message repeats."""
 
@@ -40,6 +42,15 @@ def parse_strength(value: object) -> float:
     except (TypeError, ValueError):
         fault = _("must be a number of dB from 0 up, or {full!r}; is {value}")
         raise ValueError(fault.format(full=FULL, value=shown(value))) from None
+
+
+def parse_channel(value: object) -> int:
+    """The number of a channel, from 1. ValueError."""
+    if type(value) is not int or not 1 <= value <= MOST_CHANNELS:
+        raise ValueError(
+            _("must be a channel from 1 to {most}, is {value}").format(most=MOST_CHANNELS, value=shown(value))
+        )
+    return value
 
 
 def parse_name(value: object) -> str:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
 from gettext import gettext as _
 from pathlib import Path
 
@@ -12,104 +17,182 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from ..errors import AudioFileError
+from ..shown_text import one_line
+from .encoding import Form
+from .wav_header import LENGTH_UNKNOWN as _LENGTH_UNKNOWN
+from .wav_header import data_chunk, wav_with_length
 
-_FORMAT_OF_SUFFIX = {"AIF": "AIFF", "AIFC": "AIFF", "OGA": "OGG", "OPUS": "OGG", "SND": "AU", "WAVE": "WAV"}
+_FOR_FFMPEG = {".m4a", ".aac", ".mp4", ".mkv", ".mov", ".webm", ".wma", ".avi", ".m4b", ".3gp"}
+_SMALL_BLOCK = 512
+_A_LITTLE = 1 << 20
+"""Bytes. A disk with fewer free ones is full."""
 
 
-def format_for(path: Path, source_format: str, source_subtype: str) -> tuple[str, str]:
-    """The format and subtype for writing ``path``.
-
-    The format is that of the suffix, or the source's if there is none. The subtype is the source's if the format can
-    hold it, else the format's default. AudioFileError if the suffix names no writable format.
-    """
-    suffix = path.suffix[1:].upper()
-    format_ = _FORMAT_OF_SUFFIX.get(suffix, suffix)
-    if format_ == source_format or not suffix:
-        candidates = [(source_format, source_subtype)]
-    else:
-        subtype = (
-            "OPUS" if suffix == "OPUS" else sf.default_subtype(format_) if format_ in sf.available_formats() else ""
-        )
-        candidates = [(format_, source_subtype), (format_, subtype)]
-    for candidate in candidates:
-        if candidate[0] != "RAW" and candidate[1] and sf.check_format(*candidate):
-            return candidate
-    raise AudioFileError(
-        _("cannot write {path}: {format} is not a format that can be written").format(
-            path=path, format=path.suffix or source_format
-        )
-    )
+Warn = Callable[[str], None]
+"""Takes a sentence about something that was not as it should be, and did not stop the work."""
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[sf.SoundFile]:
-    """Opens the file for ``blocks``. AudioFileError that names it if it cannot be read."""
-    if path.is_dir():
-        raise AudioFileError(_("cannot read {path}: it is a folder, not a file").format(path=path))
-    if not path.exists():
-        raise AudioFileError(_("cannot read {path}: no such file").format(path=path))
+def reading(path: Path, warn: Warn = lambda _sentence: None) -> Iterator[sf.SoundFile]:
+    """Opens the file for ``blocks``. AudioFileError that names it if it cannot be read.
+
+    A pipe is read to its end first. A recording whose recorder never wrote its length is read as far as it goes.
+    """
     try:
-        source = sf.SoundFile(path)
-    except (sf.SoundFileError, OSError, TypeError) as error:  # TypeError: a headerless .raw
-        raise AudioFileError(_("cannot read {path}: {reason}").format(path=path, reason=_reason(error))) from error
-    with source:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise AudioFileError(_("cannot read {path}: no such file").format(path=one_line(path))) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise AudioFileError(_("cannot read {path}: it is a folder, not a file").format(path=one_line(path)))
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        raise AudioFileError(_("cannot read {path}: it is a device, not a file").format(path=one_line(path)))
+    with contextlib.ExitStack() as stack:
+        try:
+            readable = path if stat.S_ISREG(mode) else stack.enter_context(_drained(path))
+            source = stack.enter_context(sf.SoundFile(os.fsencode(readable)))
+            if not source.frames and (whole := wav_with_length(readable)) is not None:
+                warn(_("{path} was never finished by its recorder; what is there is used").format(path=one_line(path)))
+                source = stack.enter_context(sf.SoundFile(os.fsencode(stack.enter_context(whole))))
+        except (sf.SoundFileError, OSError, TypeError, ValueError) as error:  # TypeError: a headerless .raw
+            raise _unreadable(path, error) from error
         yield source
 
 
-def blocks(source: sf.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
+@contextlib.contextmanager
+def _drained(path: Path) -> Iterator[Path]:
+    """All that comes out of a pipe, as a file. OSError."""
+    with tempfile.TemporaryDirectory(prefix="densenoiser-") as folder:
+        copy = Path(folder) / "audio"
+        with path.open("rb") as pipe, copy.open("wb") as file:
+            shutil.copyfileobj(pipe, file)
+        yield copy
+
+
+def _unreadable(path: Path, error: Exception) -> AudioFileError:
+    sentence = _("cannot read {path}: {reason}")
+    if path.suffix.lower() in _FOR_FFMPEG:
+        sentence = _("cannot read {path}: {reason}; convert it first: ffmpeg -i {path} sound.wav")
+    return AudioFileError(sentence.format(path=one_line(path), reason=_reason(error)))
+
+
+def blocks(source: sf.SoundFile, path: Path, warn: Warn = lambda _sentence: None) -> Iterator[NDArray[np.float32]]:
     """Yields the rest of ``source`` in blocks of a second, shape (samples, channels), float32, finite.
 
-    AudioFileError that names ``path`` if it cannot be read to its end, or if a sample is not finite.
+    A file that ends too early gives what is there, and a warning. AudioFileError that names ``path`` if nothing of it can
+    be read, or if a sample is not finite.
     """
+    got, expected = 0, source.frames
     while True:
         try:
             block = source.read(source.samplerate, dtype="float32", always_2d=True)
         except (sf.SoundFileError, OSError) as error:
-            raise AudioFileError(
-                _("cannot read {path} to its end: {reason}").format(path=path, reason=_reason(error))
-            ) from error
+            block = _rest(source, got)
+            if not got and not len(block):
+                raise _unreadable(path, error) from error
         if not len(block):
+            if got < expected or _is_cut_off(path):
+                text = _("{path} ends too early, after {seconds:.1f} s; what is there is used")
+                warn(text.format(path=one_line(path), seconds=got / source.samplerate))
             return
+        got += len(block)
         if not np.isfinite(block).all():
             raise AudioFileError(
-                _("cannot use {path}: it holds samples that are not numbers (NaN or infinite)").format(path=path)
+                _("cannot use {path}: it holds samples that are not numbers (NaN or infinite)").format(
+                    path=one_line(path)
+                )
             )
         yield block
 
 
+def _rest(source: sf.SoundFile, start: int) -> NDArray[np.float32]:
+    """What can be read from the sample ``start`` on of a file that cannot be read to its end."""
+    parts = [np.zeros((0, source.channels), np.float32)]
+    with contextlib.suppress(sf.SoundFileError, OSError):
+        source.seek(start)
+        while len(part := source.read(_SMALL_BLOCK, dtype="float32", always_2d=True)):
+            parts.append(part)
+    return np.concatenate(parts)
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a WAV file is shorter than its header says. libsndfile reads what is there without a word."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        found = data_chunk(file)
+        return found is not None and found[1] != _LENGTH_UNKNOWN and sum(found) > path.stat().st_size
+
+
 def partial_file(path: Path, run: int) -> Path:
-    """The temporary path of ``path`` while it is being written. ``run`` is the number of the command's main process."""
-    return path.with_name(f".{path.name}.{run}.partial")
+    """The temporary path of ``path`` while it is being written. ``run`` is the number of the command's main process.
+
+    Its name is short, whatever the length of the other one.
+    """
+    return path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.{run}.partial")
 
 
 @contextlib.contextmanager
-def writing(
-    path: Path, sample_rate: int, channels: int, format_: str, subtype: str, run: int, force: bool = False
-) -> Iterator[sf.SoundFile]:
+def writing(path: Path, like: sf.SoundFile, form: Form, run: int, force: bool, mode: int) -> Iterator[sf.SoundFile]:
     """Opens a file that gets the name ``path`` when the block ends without an error. Otherwise nothing is left behind.
 
+    It has the rate, channels and texts of ``like``. Its permissions are ``mode``, or those of the file that it replaces.
     A process that is killed meanwhile leaves ``partial_file(path, run)``. AudioFileError if the file cannot be written,
-    or exists and ``force`` is off.
+    or exists and ``force`` is off. Only a regular file is ever replaced; a link to one stays a link.
     """
-    partial = partial_file(path, run)
     try:
-        _refuse_existing(path, force)
-        with sf.SoundFile(partial, "w", sample_rate, channels, subtype, format=format_) as target:
+        path = _place(path, force)
+        partial = partial_file(path, run)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        how = {"compression_level": form.compression_level, "bitrate_mode": form.bitrate_mode}
+        with sf.SoundFile(
+            os.fsencode(partial), "w", like.samplerate, like.channels, form.subtype, format=form.format, **how
+        ) as target:
+            _copy_texts(like, target)
             yield target
-        _refuse_existing(path, force)
+        _place(path, force)
+        with contextlib.suppress(FileNotFoundError):
+            mode = path.stat().st_mode
+        partial.chmod(stat.S_IMODE(mode) & 0o777)
         partial.replace(path)
     except (sf.SoundFileError, OSError, AssertionError) as error:  # soundfile asserts that every sample was written
-        raise AudioFileError(
-            _("cannot write {path}: {reason}").format(path=path, reason=_reason(error) or _("the disk may be full"))
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
-def _refuse_existing(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise AudioFileError(_("{path} exists; --force overwrites it").format(path=path))
+def _place(path: Path, force: bool) -> Path:
+    """Where to write for ``path``: itself, or the regular file that it links to. AudioFileError, OSError."""
+    if not os.path.lexists(path):
+        path.parent.stat()
+        return path
+    if not force:
+        raise AudioFileError(_("{path} exists; --force overwrites it").format(path=one_line(path)))
+    if not path.is_file():
+        raise AudioFileError(_("{path} is no regular file, so it is not overwritten").format(path=one_line(path)))
+    return path.resolve() if path.is_symlink() else path
+
+
+def _copy_texts(source: sf.SoundFile, target: sf.SoundFile) -> None:
+    """Title, artist and what else libsndfile knows of."""
+    for name, text in source.copy_metadata().items():
+        with contextlib.suppress(sf.SoundFileError):
+            setattr(target, name, text)
+
+
+def _unwritable(path: Path, error: Exception) -> AudioFileError:
+    reason = _reason(error)
+    if not reason or reason.startswith("System error"):  # libsndfile keeps no errno
+        with contextlib.suppress(OSError):
+            reason = _("the disk is full") if shutil.disk_usage(path.parent).free < _A_LITTLE else reason
+    return AudioFileError(
+        _("cannot write {path}: {reason}").format(path=one_line(path), reason=reason or _("the disk may be full"))
+    )
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)
+    return one_line(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnContext
 from pathlib import Path
@@ -23,17 +23,36 @@ from ..arguments import PROVIDERS, positive, strength
 from ..denoiser import OnnxDenoiser
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL, ModelFile, load_model
+from ..shown_text import one_line
 from ..strength import FULL_STRENGTH
 from .aligned_stream import AlignedStream
-from .audio_file import blocks, format_for, partial_file, reading, writing
+from .audio_file import blocks, partial_file, reading, writing
+from .encoding import form_for
 
 _ = gettext.gettext
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptedJobError(Exception):
     """The user interrupted the command. The file being written is dropped."""
+
+
+class EndedError(BaseException):
+    """The command was told to end by a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+@dataclass(frozen=True, slots=True)
+class Enhanced:
+    """What became of a file."""
+
+    seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +69,27 @@ class Job:
     """The number of the command's main process, which all its jobs share."""
 
 
-def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None]) -> float:
-    """Enhances one file and returns its length, s. ``on_progress`` gets the length of each finished block, s.
+def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None]) -> Enhanced:
+    """Enhances one file. ``on_progress`` gets the length of each finished block, s.
 
-    The result has the source's rate, channels and length. Each channel is filtered on its own, and each sample keeps its
-    place. Raises AudioFileError or ModelError, and whatever ``on_progress`` raises. Then nothing is left at the target.
+    The result has the source's rate, channels, length and texts. Each channel is filtered on its own, and each sample
+    keeps its place. Raises AudioFileError or ModelError, and whatever ``on_progress`` raises. Then nothing is left at the
+    target.
     """
-    with reading(job.source) as source:
-        rate, channels = source.samplerate, source.channels
-        format_, subtype = format_for(job.target, source.format, source.subtype)
-        denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(channels)]
-        stream = AlignedStream(denoisers, rate)
+    warnings: list[str] = []
+    with reading(job.source, warnings.append) as source:
+        status = job.source.stat()
+        form = form_for(job.target, source, job.source)
+        denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(source.channels)]
+        stream = AlignedStream(denoisers, source.samplerate)
         seconds = 0.0
-        with writing(job.target, rate, channels, format_, subtype, job.run, job.force) as target:
-            for block in blocks(source, job.source):
+        with writing(job.target, source, form, job.run, job.force, status.st_mode) as target:
+            for block in blocks(source, job.source, warnings.append):
                 target.write(stream.process(block))
-                seconds += len(block) / rate
-                on_progress(len(block) / rate)
+                seconds += len(block) / source.samplerate
+                on_progress(len(block) / source.samplerate)
             target.write(stream.finish())
-    return seconds
+    return Enhanced(seconds, tuple(warnings))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +97,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _("Remove noise from audio files of any rate, channel count and format that libsndfile reads.")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=_("audio files"))
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="OUT", help=_("a file for one input, a folder for several")
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help=_("a file for one input; a folder for several, or with a / at its end"),
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help=_("a model's name or .onnx path (default: %(default)s)"))
     parser.add_argument(
@@ -104,19 +129,21 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_SOME_FAILED
     done, seconds = 0, 0.0
     try:
-        with _progress(console, jobs) as advance:
+        with _signals_raised(), _progress(console, jobs) as advance:
             for job, result in _results(jobs, args.jobs or len(os.sched_getaffinity(0)), advance):
-                if isinstance(result, float):
-                    done, seconds = done + 1, seconds + result
+                if isinstance(result, Enhanced):
+                    done, seconds = done + 1, seconds + result.seconds
+                    for warning in result.warnings:
+                        complaints.print(warning, style="yellow", highlight=False, markup=False, soft_wrap=True)
                 else:
                     _complain(complaints, result, job)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EndedError) as end:
         complaints.print(_("interrupted: {done} of {total} files are done").format(done=done, total=len(jobs)))
-        return EXIT_INTERRUPTED
+        return end.exit_code if isinstance(end, EndedError) else EXIT_INTERRUPTED
     failed = len(jobs) - done
     where = jobs[0].target if len(jobs) == 1 else args.output
     summary = _("{done} of {total} files enhanced, {seconds:.1f} s of audio, to {where}").format(
-        done=done, total=len(jobs), seconds=seconds, where=where
+        done=done, total=len(jobs), seconds=seconds, where=one_line(where)
     )
     console.print(summary, highlight=False, markup=False, soft_wrap=True)
     if failed:
@@ -124,30 +151,47 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_SOME_FAILED if failed else EXIT_OK
 
 
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP end the command as Ctrl+C does, with nothing left behind."""
+
+    def end(number: int, frame: object) -> None:
+        raise EndedError(number)
+
+    before = [(number, signal.signal(number, end)) for number in _ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
 def _plan(args: argparse.Namespace) -> list[Job]:
     """Plans one job per input. AudioFileError if their results cannot all be written."""
-    several = len(args.inputs) > 1
-    into_folder = several or args.output.is_dir()
+    output = Path(args.output)
+    into_folder = len(args.inputs) > 1 or args.output.endswith("/") or os.path.isdir(output)  # noqa: PTH112  (Path's raises)
     if into_folder:
         try:
-            args.output.mkdir(parents=True, exist_ok=True)
+            output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AudioFileError(
                 _("cannot make the folder {folder} for the results: {reason}").format(
-                    folder=args.output, reason=error.strerror
+                    folder=one_line(output), reason=error.strerror
                 )
             ) from error
-    elif not args.output.parent.is_dir():
+    elif not os.path.isdir(output.parent):  # noqa: PTH112
         raise AudioFileError(
-            _("cannot write {path}: there is no folder {folder}").format(path=args.output, folder=args.output.parent)
+            _("cannot write {path}: there is no folder {folder}").format(
+                path=one_line(output), folder=one_line(output.parent)
+            )
         )
     targets: dict[Path, Path] = {}
     for source in args.inputs:
-        target = args.output / source.name if into_folder else args.output
+        target = output / source.name if into_folder else output
         if target in targets:
             raise AudioFileError(
                 _("{first} and {source} would both become {target}; enhance them into two folders").format(
-                    first=targets[target], source=source, target=target
+                    first=one_line(targets[target]), source=one_line(source), target=one_line(target)
                 )
             )
         targets[target] = source
@@ -157,7 +201,7 @@ def _plan(args: argparse.Namespace) -> list[Job]:
 
 def _complain(console: Console, error: Exception, job: Job | None = None) -> None:
     # The message of an AudioFileError names the file already.
-    where = f"{job.source}: " if job and isinstance(error, ModelError) else ""
+    where = f"{one_line(job.source)}: " if job and isinstance(error, ModelError) else ""
     console.print(
         f"densenoiser enhance: {where}{error}",
         style="red",
@@ -176,9 +220,10 @@ def _progress(console: Console, jobs: list[Job]) -> Iterator[Callable[[float, in
     total = 0.0
     for job in jobs:
         try:
-            with reading(job.source) as source:
-                total += source.frames / source.samplerate
-        except AudioFileError:
+            if job.source.is_file():  # a pipe can be read once
+                with reading(job.source) as source:
+                    total += source.frames / source.samplerate
+        except (AudioFileError, OSError):
             continue  # the file's own job reports it
     with Progress(
         *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
@@ -193,7 +238,7 @@ def _progress(console: Console, jobs: list[Job]) -> Iterator[Callable[[float, in
         yield advance
 
 
-Result = float | Exception
+Result = Enhanced | Exception
 
 
 def _results(jobs: list[Job], processes: int, advance: Callable[[float, int], None]) -> Iterator[tuple[Job, Result]]:
@@ -225,6 +270,12 @@ def _attempt(job: Job, on_progress: Callable[[float], None]) -> Result:
         return enhance_file(job, load_model(job.model), on_progress)
     except (AudioFileError, ModelError) as error:
         return error
+    except InterruptedJobError:
+        raise
+    except Exception as error:  # whatever is wrong with one file, the others go on
+        return AudioFileError(
+            _("cannot enhance {path}: {reason}").format(path=one_line(job.source), reason=one_line(repr(error)))
+        )
 
 
 def _results_in_parallel(
@@ -252,7 +303,8 @@ def _results_in_parallel(
                 raise
     finally:
         for job in jobs:  # workers that were killed leave these files
-            partial_file(job.target, job.run).unlink(missing_ok=True)
+            with suppress(OSError):
+                partial_file(job.target, job.run).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -284,7 +336,7 @@ def _start_worker(seconds: Any, stop: Any, text_domain: str, catalogues: str) ->
 
 def _work(job: Job) -> Result:
     def count(more: float) -> None:
-        if _shared["stop"].is_set():
+        if _shared["stop"].is_set() or os.getppid() != job.run:
             raise InterruptedJobError
         with _shared["seconds"].get_lock():
             _shared["seconds"].value += more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from densenoiser_daemon.audio.backend import Microphone
-from densenoiser_daemon.audio.microphone_choice import choose, resolve
+from densenoiser_daemon.audio.microphone_choice import DESCRIPTION, choose, resolve
 from densenoiser_daemon.errors import DeviceError
 from densenoiser_daemon.settings.settings import AUTO
 
@@ -85,3 +85,57 @@ def test_something_else_names_all(text: str) -> None:
 def test_without_microphones_it_says_to_plug_one_in() -> None:
     with pytest.raises(DeviceError, match="no microphone at all; plug one in"):
         resolve("usb", ())
+
+
+YETI = {"device.vendor.id": "046d", "device.product.id": "0ab7", "device.serial": "Yeti_1", DESCRIPTION: "Yeti Stereo"}
+PORT = "device.bus_path"
+
+
+def known(name: str, **changes: str) -> Microphone:
+    """A microphone with the identity of YETI but for ``changes``; "" leaves a property out."""
+    identity = YETI | {key.replace("_", "."): value for key, value in changes.items()}
+    return Microphone(name, name, 48_000, 1, False, identity=tuple((k, v) for k, v in identity.items() if v))
+
+
+LINE_IN = Microphone("renamed", "Line In", 48_000, 5, False, identity=((DESCRIPTION, "Line In"),))
+OTHER = Microphone("other", "Other", 48_000, 2, True, identity=((DESCRIPTION, "Other"),))
+
+
+@pytest.mark.parametrize(
+    ("present", "identity", "expected"),
+    [
+        ([known("yeti.3.mono", description="Yeti Mono")], YETI, "yeti.3.mono"),
+        ([known("yeti2", device_serial="Yeti_2")], YETI, "other"),
+        ([known("webcam", device_product_id="0001")], YETI, "other"),
+        ([known("a", device_serial=""), known("b", device_serial="")], YETI | {"device.serial": "x"}, "other"),
+        ([OTHER], YETI, "other"),
+        ([known("a")], {}, "other"),
+        (
+            [Microphone("renamed", "Line In", 1, 5, False, identity=((DESCRIPTION, "Line In"),))],
+            {DESCRIPTION: "Line In"},
+            "renamed",
+        ),
+    ],
+)
+def test_the_chosen_one_is_recognised_under_another_name(
+    present: list[Microphone], identity: dict[str, str], expected: str
+) -> None:
+    """And a different device never is: then the default stands in."""
+    found = choose("yeti.analog-stereo", [*present, OTHER], identity=identity)
+    assert found is not None
+    assert found.name == expected
+
+
+def test_of_two_alike_the_one_in_the_same_place_is_meant() -> None:
+    def at(name: str, port: str) -> Microphone:
+        identity = ((DESCRIPTION, "Webcam"), (PORT, port))
+        return Microphone(name, "Webcam", 48_000, 1, False, identity=identity)
+
+    found = choose("gone", [at("a", "usb-1"), at("b", "usb-2"), OTHER], identity={DESCRIPTION: "Webcam", PORT: "usb-2"})
+    assert found is not None
+    assert found.name == "b"
+
+
+def test_what_carries_our_own_sound_is_refused_with_the_reason() -> None:
+    with pytest.raises(DeviceError, match="would be a loop"):
+        resolve("x", [OTHER], [Microphone("x", "Remapped", 48_000, 3, False)])

@@ -155,7 +155,7 @@ def test_an_unknown_microphone_names_the_nearest(system: PrivateServer) -> None:
 def test_the_cable_is_no_microphone(system: PrivateServer) -> None:
     result = run(system, "--output", CABLE, "--device", CABLE)
     assert result.returncode == 4
-    assert "no microphone 'cable'" in result.stderr
+    assert "'cable' carries the sound of" in result.stderr
 
 
 def test_devices_are_listed_as_portaudio_has_them(system: PrivateServer) -> None:

@@ -97,6 +97,7 @@ def test_json_has_codes_with_their_details() -> None:
         "Reason": ("model-failed", {"error": "NaN"}),
         "Scheduling": ("", {}),
         "Memory": ("locked", {}),
+        "Warnings": [("source-turned-down", {"db": "36"})],
         "InputLevel": -math.inf,
     }
     assert status_text.for_json(values) == {
@@ -105,5 +106,6 @@ def test_json_has_codes_with_their_details() -> None:
         "reason": {"code": "model-failed", "error": "NaN"},
         "scheduling": {"code": ""},
         "memory": {"code": "locked"},
+        "warnings": [{"code": "source-turned-down", "db": "36"}],
         "input_level": None,
     }

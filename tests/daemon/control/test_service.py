@@ -46,6 +46,12 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "AlgorithmicLatency": 20.0,
         "TransportLatency": 31.5,
         "LatencyCeiling": 60.0,
+        "Warnings": [],
+        "ActiveChannel": 0,
+        "IsDefault": False,
+        "Default": False,
+        "IsStandIn": False,
+        "ChannelCount": 0,
         "Scheduling": ("", {}),
         "Memory": ("", {}),
         "Counters": {

@@ -8,6 +8,7 @@ from tests.support.fake_backend import HEADSET, FakeBackend
 from densenoiser_daemon.engine.frame_filter import FrameFilter
 from densenoiser_daemon.engine.status_board import StatusBoard
 from densenoiser_daemon.errors import DeviceError, DeviceGoneError
+from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Fact, ReasonCode, State
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
@@ -33,21 +34,21 @@ def test_it_starts_by_waiting_for_a_server_with_the_delay_known(board: StatusBoa
 
 def test_states_follow_listener_microphone_and_fault(board: StatusBoard) -> None:
     backend = FakeBackend()
-    board.describe(backend, HEADSET, HEADSET, None)
+    board.describe(backend, HEADSET, HEADSET, Settings())
     assert (board.status.state, board.status.microphone) == (State.RUNNING, "headset")
     for fault, code in (
         (DeviceError("busy"), ReasonCode.MICROPHONE_FAILED),
         (DeviceGoneError("gone", "Entity killed"), ReasonCode.MICROPHONE_GONE),
     ):
-        board.describe(backend, None, HEADSET, fault, HEADSET)
+        board.describe(backend, None, HEADSET, Settings(), fault, HEADSET)
         waiting = State.WAITING_FOR_MICROPHONE, Fact(code, {"microphone": HEADSET.description})
         assert (board.status.state, board.status.reason) == waiting
-    board.describe(backend, None, HEADSET, None)
+    board.describe(backend, None, HEADSET, Settings())
     assert board.status.reason == Fact(ReasonCode.MICROPHONE_NOT_READY)
-    board.describe(backend, None, None, None)
+    board.describe(backend, None, None, Settings())
     assert board.status.reason == Fact(ReasonCode.NO_MICROPHONE)
     backend.listeners = ()
-    board.describe(backend, None, HEADSET, None)
+    board.describe(backend, None, HEADSET, Settings())
     assert board.status.state == State.IDLE
     board.describe_lost_server("gone")
     assert board.status.reason == Fact(ReasonCode.SERVER, {"error": "gone"})
@@ -55,7 +56,7 @@ def test_states_follow_listener_microphone_and_fault(board: StatusBoard) -> None
 
 def test_counters_alone_announce_nothing(board: StatusBoard) -> None:
     backend = FakeBackend()
-    board.describe(backend, HEADSET, HEADSET, None)
+    board.describe(backend, HEADSET, HEADSET, Settings())
     announced = changes(board)
     for _ in range(30):
         board.note_frame(0.001, is_late=True)
@@ -63,13 +64,13 @@ def test_counters_alone_announce_nothing(board: StatusBoard) -> None:
     assert announced == []
     assert board.status.counters.frames == 30
     assert board.status.counters.deadline_misses == 30
-    board.describe(backend, None, None, None)
+    board.describe(backend, None, None, Settings())
     assert announced == [State.WAITING_FOR_MICROPHONE]
 
 
 def test_levels_and_latency_come_every_ten_frames(board: StatusBoard) -> None:
     backend = FakeBackend()
-    board.describe(backend, HEADSET, HEADSET, None)
+    board.describe(backend, HEADSET, HEADSET, Settings())
     for _ in range(9):
         board.note_frame(0.001, is_late=False)
         board.refresh(backend)
@@ -83,5 +84,5 @@ def test_xruns_count_on_over_backends(board: StatusBoard) -> None:
     first, second = FakeBackend(), FakeBackend()
     first.xruns, second.xruns = 3, 2
     board.end_backend(first)
-    board.describe(second, None, HEADSET, None)
+    board.describe(second, None, HEADSET, Settings())
     assert board.status.counters.xruns == 5

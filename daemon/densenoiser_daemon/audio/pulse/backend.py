@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -15,10 +15,14 @@ from densenoiser_models.stft import Samples
 
 from ...errors import BackendError, DeviceError
 from ...i18n import _
+from ...settings.earlier_default import EarlierDefault
+from ...status import Fact
 from .. import microphone_choice
-from ..backend import QUEUE_SECONDS, Microphone
+from ..backend import QUEUE_SECONDS, Channels, Microphone
+from .capture import Capture
 from .connection import Connection
 from .server_view import ServerView
+from .stray_listeners import StrayListeners
 from .streams import MainLoop, PlaybackStream, RecordStream
 from .virtual_microphone import SINK_NAME, VirtualMicrophone
 
@@ -32,6 +36,8 @@ PipeWire plays whatever is there. Without this cushion the next frame comes too 
 """
 _PIPEWIRE_QUEUE_SECONDS = 0.004
 """With 8 ms, as elsewhere, the whole added latency is 48 ms; with 4 ms it is about 40."""
+_SILENCE_SECONDS = 0.080
+"""How long silence is played after the last listener left: the queue, and two blocks of PipeWire's usual 21 ms."""
 _FIRST_CONNECT_SECONDS, _CONNECT_SECONDS = 5.0, 0.7
 """A server may have to be started first. A restarted server answers within 50 ms, or never, if we connected before WirePlumber
 did.
@@ -42,10 +48,22 @@ _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallE
 class PulseBackend:
     """AudioBackend on libpulse."""
 
-    def __init__(self, rate: int, fragment: int) -> None:
-        """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time."""
+    def __init__(
+        self,
+        rate: int,
+        fragment: int,
+        strays: StrayListeners | None = None,
+        earlier_default: EarlierDefault | None = None,
+    ) -> None:
+        """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time.
+
+        ``strays`` remembers who listened to an earlier backend of the same server, ``earlier_default`` which microphone
+        was its default before ours.
+        """
         self._rate = rate
         self._fragment = fragment
+        self._strays = strays
+        self._earlier_default = earlier_default
         self._cushion = np.zeros(round(CUSHION_SECONDS * rate), np.float32)
         self._is_silent = True
         self._underruns_seen = 0
@@ -53,10 +71,11 @@ class PulseBackend:
         self._loop: MainLoop | None = None
         self._view: ServerView | None = None
         self._virtual: VirtualMicrophone | None = None
-        self._record: RecordStream | None = None
+        self._capture: Capture | None = None
+        self._channel_of: dict[str, int] = {}
         self._ending: list[RecordStream] = []
         self._playback: PlaybackStream | None = None
-        self._remembered: str | None = None
+        self._remembered = earlier_default.name if earlier_default is not None else None
         self._closed_xruns = 0
         self._woken = False
         self._has_failed = False
@@ -65,7 +84,7 @@ class PulseBackend:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
             pulse.reach(patience)
-            self._view = ServerView(pulse)
+            self._view = ServerView(pulse, self._strays, self._earlier_default)
 
     def connect(self) -> None:
         if self._pulse is None:
@@ -77,8 +96,10 @@ class PulseBackend:
             self._loop = MainLoop(pulse)
             self._virtual = VirtualMicrophone(pulse, self._rate)
             view.follow(self._virtual)
+            view.refresh()  # strays are brought back first: until then they hear the physical microphone
             self._playback = PlaybackStream(pulse, SINK_NAME, self._rate, len(self._cushion) + self._fragment)
             self._await_playback()
+            view.look_again()
             view.refresh(self._playback.index)
 
     def close(self) -> None:
@@ -113,49 +134,81 @@ class PulseBackend:
         return self._view.microphones if self._view is not None else ()
 
     @property
+    def loops(self) -> tuple[Microphone, ...]:
+        return self._view.loops if self._view is not None else ()
+
+    @property
+    def warnings(self) -> tuple[Fact, ...]:
+        return self._view.warnings if self._view is not None else ()
+
+    @property
     def listeners(self) -> tuple[str, ...]:
         return self._view.listeners if self._view is not None else ()
 
-    def choose(self, wanted: str) -> Microphone | None:
-        microphone = microphone_choice.choose(wanted, self.microphones, self._remembered)
+    def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
+        microphone = microphone_choice.choose(wanted, self.microphones, self._remembered, identity)
         if microphone is not None:
             self._remembered = microphone.name
         return microphone
 
-    def start(self, microphone: Microphone) -> None:
+    def be_default(self, wanted: bool) -> None:
+        assert self._view is not None
+        with self._failures():
+            self._view.be_default(wanted)
+
+    @property
+    def is_default(self) -> bool:
+        return self._view is not None and self._view.is_default
+
+    def start(self, microphone: Microphone, channel: int | None = None) -> None:
         assert self._pulse is not None
         assert self._playback is not None
+        assert self._view is not None
         self._is_silent = True
         self._playback.cork(False)
-        self._record = RecordStream(self._pulse, microphone.name, self._rate, self._fragment)
+        first = self._channel_of.get(microphone.name, 0) if channel is None else channel - 1
+        self._capture = Capture(self._pulse, microphone, self._rate, self._fragment, first, channel is not None)
+        self._capture.watch(self._view.playing_monitors(microphone))
 
     def stop(self) -> None:
-        record, self._record = self._record, None
-        if record is not None:
-            self._closed_xruns += record.xruns
-            self._ending.append(record)
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            self._channel_of[capture.microphone.name] = capture.choice.taken
+            self._closed_xruns += capture.stream.xruns
+            self._ending += capture.streams()
             self._end_streams()
         if self._playback is not None:
+            if capture is not None and not self.listeners:
+                self._play_out(self._playback)
             self._playback.cork(True)
 
     @property
     def capture_fault(self) -> DeviceError | None:
-        return self._record.fault if self._record is not None else None
+        return self._capture.stream.fault if self._capture is not None else None
+
+    @property
+    def channels(self) -> Channels:
+        if self._capture is None:
+            return Channels()
+        return Channels(self._capture.choice.taken + 1, self._capture.choice.channels)
 
     def wait(self, timeout: float | None) -> None:
         view = self._view
         assert self._loop is not None
         assert view is not None
+        record = self._capture.stream if self._capture is not None else None
         with self._failures():
             # Most wake-ups are the server asking for samples or telling the time, which the engine need not know.
             while not view.is_stale and not self._woken and self._loop.iterate(_sooner(timeout, view)):
-                if self._record is not None and (self._record.readable or self._record.fault is not None):
+                if record is not None and (record.readable or record.fault is not None):
                     return
                 self._raise_if_playback_ended()
                 if self._ending:
                     self._end_streams()
             self._woken = False
-            view.refresh(self._playback.index if self._playback is not None else None)
+            view.refresh(*(s.index if s is not None else None for s in (self._playback, record)))
+            if self._capture is not None:
+                self._ending += self._capture.watch(view.playing_monitors(self._capture.microphone))
             if view.seconds_until_renewal() == 0.0:
                 view.renew(with_another_layout=True)
 
@@ -166,7 +219,7 @@ class PulseBackend:
             loop.wake()
 
     def read(self) -> Samples | None:
-        return self._record.read() if self._record is not None else None
+        return self._capture.read() if self._capture is not None else None
 
     def write(self, samples: Samples) -> None:
         assert self._playback is not None
@@ -187,7 +240,7 @@ class PulseBackend:
 
     @property
     def capture_latency(self) -> float:
-        return (self._record.latency if self._record is not None else None) or 0.0
+        return (self._capture.stream.latency if self._capture is not None else None) or 0.0
 
     @property
     def playback_latency(self) -> float | None:
@@ -199,7 +252,20 @@ class PulseBackend:
 
     @property
     def xruns(self) -> int:
-        return self._closed_xruns + sum(s.xruns for s in (self._record, self._playback) if s is not None)
+        streams = (self._capture.stream if self._capture is not None else None, self._playback)
+        return self._closed_xruns + sum(stream.xruns for stream in streams if stream is not None)
+
+    def _play_out(self, playback: PlaybackStream) -> None:
+        """Fill the sink with silence: what it still holds would be the first that the next listener hears."""
+        assert self._loop is not None
+        silence = np.zeros(self._fragment, np.float32)
+        seconds = self._fragment / self._rate
+        next_at = time.monotonic()
+        for _block in range(round(_SILENCE_SECONDS / seconds)):
+            playback.write(silence)
+            next_at += seconds
+            while (left := next_at - time.monotonic()) > 0.0:
+                self._loop.iterate(left)
 
     def _end_streams(self) -> None:
         """Close what was stopped, as far as the server has answered."""
@@ -238,6 +304,6 @@ class PulseBackend:
 
 
 def _sooner(timeout: float | None, view: ServerView) -> float | None:
-    """``timeout``, or the time until a virtual microphone that is cut off must be made anew, if that comes first, s."""
-    times = [seconds for seconds in (timeout, view.seconds_until_renewal()) if seconds is not None]
+    """``timeout``, or the time until the view has something to do, if that comes first, s."""
+    times = [seconds for seconds in (timeout, view.seconds_until_look()) if seconds is not None]
     return min(times, default=None)

@@ -40,6 +40,14 @@ class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
         elif MainLoop(self).turn(max(0.0, self._deadline - time.monotonic())) <= 0:
             raise _no_answer()
 
+    def _pulse_info_cb(self, kind: Any, found: list[Any], *rest: Any) -> None:
+        """Replaces pulsectl's: keeps a copy of the sample format, where pulsectl points to memory that libpulse uses anew."""
+        before = len(found)
+        super()._pulse_info_cb(kind, found, *rest)
+        for thing in found[before:]:
+            if hasattr(thing, "sample_spec"):
+                thing.sample_spec = type(thing.sample_spec).from_buffer_copy(thing.sample_spec)
+
     @contextmanager
     def _pulse_op_cb(self, raw: bool = False) -> Iterator[Callable[..., Any]]:
         """Replaces pulsectl's: waits, at the end of the block, for the answer to what was asked in it."""

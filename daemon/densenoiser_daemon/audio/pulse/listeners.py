@@ -10,14 +10,19 @@ _OWN_PREFIX = "densenoise"
 """How the connections of our programs begin, in any case of letters: DenseNoiser, densenoised, densenoiser-doctor."""
 
 
-class SourceOutput(Protocol):
+class Stream(Protocol):
+    """The fields that pulsectl's PulseSourceOutputInfo and PulseSinkInputInfo share and that matter here."""
+
+    name: str
+    corked: int
+    proplist: Mapping[str, str]
+
+
+class SourceOutput(Stream, Protocol):
     """The fields of pulsectl's PulseSourceOutputInfo that matter here."""
 
     source: int
-    corked: int
     resample_method: str | None
-    proplist: Mapping[str, str]
-    name: str
 
 
 def listening_applications(outputs: Iterable[SourceOutput], source_index: int) -> tuple[str, ...]:
@@ -27,9 +32,9 @@ def listening_applications(outputs: Iterable[SourceOutput], source_index: int) -
     )
 
 
-def is_own(output: SourceOutput) -> bool:
-    """Whether a program of ours records: the daemon, the doctor, the command line."""
-    return _name(output).casefold().startswith(_OWN_PREFIX)
+def is_own(stream: Stream) -> bool:
+    """Whether it belongs to a program of ours: the daemon, the doctor, the command line."""
+    return _name(stream).casefold().startswith(_OWN_PREFIX)
 
 
 def _is_level_meter(output: SourceOutput) -> bool:
@@ -40,6 +45,6 @@ def _is_level_meter(output: SourceOutput) -> bool:
     )
 
 
-def _name(output: SourceOutput) -> str:
-    properties = output.proplist
-    return properties.get("application.name") or properties.get("application.process.binary") or output.name
+def _name(stream: Stream) -> str:
+    properties = stream.proplist
+    return properties.get("application.name") or properties.get("application.process.binary") or stream.name

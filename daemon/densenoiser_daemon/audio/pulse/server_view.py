@@ -3,85 +3,149 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import pulsectl
 
 from ...errors import BackendError
 from ...i18n import _
+from ...settings.earlier_default import EarlierDefault
+from ...status import Fact, WarningCode
+from .. import microphone_choice
 from ..backend import Microphone
-from .listeners import listening_applications
+from .full_volume import FAINT_DB, hold, volume_db
+from .sound_graph import SoundGraph
+from .strangers import Strangers
 from .stray_listeners import StrayListeners
 from .streams import NO_INDEX
-from .virtual_microphone import SOURCE_NAME, VirtualMicrophone
+from .virtual_microphone import OWN_SINKS, SINK_NAME, SOURCE_NAME, VirtualMicrophone
 
 _CUT_OFF_SECONDS = 0.5
 """How long the virtual microphone may lack its link before it is made anew. A fresh one is linked within 50 ms."""
-_EVERYTHING = ("source", "source_output", "sink_input", "server")
+_SETTLING_SECONDS = 0.15
+"""PipeWire links a stream some milliseconds after the last event that names it."""
+_EVERYTHING = ("source", "source_output", "sink", "sink_input", "server")
 
 
 class ServerView:
     """Reads the server once, and again what its events name. Owned by the audio thread.
 
-    On the way it keeps the server in order: it moves strangers off our sink and brings stray listeners back.
-    pulsectl's errors pass through.
+    On the way it keeps the server in order: strangers off our sink, stray listeners back, and what is ours at full
+    volume. pulsectl's errors pass through.
     """
 
-    def __init__(self, pulse: pulsectl.Pulse) -> None:
-        """``pulse`` is connected."""
+    def __init__(
+        self, pulse: pulsectl.Pulse, strays: StrayListeners | None = None, earlier_default: EarlierDefault | None = None
+    ) -> None:
+        """``pulse`` is connected. ``strays`` remembers the listeners of an earlier connection.
+
+        ``earlier_default`` is told which microphone was the default before ours; None if nobody wants to know.
+        """
+        self._earlier_default = earlier_default
         self._pulse = pulse
         self._virtual: VirtualMicrophone | None = None
-        self._strays = StrayListeners()
+        self._strays = strays or StrayListeners()
+        self._strangers = Strangers(pulse)
         self._stale: set[str] = set()
         self._cut_off_since: float | None = None
-        self._default_source = ""
+        self._settled_at: float | None = None
         info = pulse.server_info()
         self.server = f"{info.server_name} {info.server_version}"
         """Kind and version of the server, as it names itself."""
         self.microphones: tuple[Microphone, ...] = ()
         """The real sources."""
+        self.loops: tuple[Microphone, ...] = ()
+        """The sources that carry our own sound, ours among them."""
         self.listeners: tuple[str, ...] = ()
-        """Names of the applications that record from the virtual microphone."""
-        self._list_microphones()
+        """Names of the applications that hear the virtual microphone."""
+        self.warnings: tuple[Fact, ...] = ()
+        """What is wrong with the virtual microphone."""
+        self.graph: SoundGraph
+        """Who feeds whom."""
+        self._read(_EVERYTHING)
+        self._describe()
 
     def follow(self, virtual: VirtualMicrophone) -> None:
         """Look after ``virtual`` from now on, and hear of changes."""
         self._virtual = virtual
-        self._strays = StrayListeners(is_new=not virtual.adopted)
+        self._strays.follow(self._pulse.server_info().cookie, is_new=not virtual.adopted)
         self._pulse.event_mask_set(*_EVERYTHING)
         self._pulse.event_callback_set(lambda event: self._stale.add(str(event.facility._value)))
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Take everything for changed."""
         self._stale.update(_EVERYTHING)
+        self._settled_at = None
 
     @property
     def is_stale(self) -> bool:
-        """Whether an event has named something that was not read again yet."""
-        return bool(self._stale)
+        """Whether something has changed, or may have, that was not read again yet."""
+        return bool(self._stale) or (self._settled_at is not None and time.monotonic() >= self._settled_at)
 
     @property
     def has_session_manager(self) -> bool:
         """Whether WirePlumber runs, which makes all links on PipeWire."""
         return any(client.proplist.get("application.name") == "WirePlumber" for client in self._pulse.client_list())
 
-    def refresh(self, own_stream: int | None) -> None:
-        """Read again what has changed. ``own_stream`` is the index of our own stream into our sink.
+    def refresh(self, playback: int | None = None, record: int | None = None) -> None:
+        """Read again what has changed. ``playback`` and ``record`` are the indexes of our own streams.
 
         BackendError if somebody removed the virtual microphone.
         """
-        facilities, self._stale = self._stale, set()
-        if not facilities:
+        if self._settled_at is not None and time.monotonic() >= self._settled_at:
+            self.look_again()
+        elif self._stale:
+            self._settled_at = time.monotonic() + _SETTLING_SECONDS
+        stale, self._stale = self._stale, set()
+        if not stale:
             return
         assert self._virtual is not None
-        if facilities & {"source", "server"}:
-            self._list_microphones()
-        if "sink_input" in facilities and own_stream is not None:
-            self._virtual.turn_away(own_stream)
+        self._read(stale)
         index = self._virtual.source_index()
         if index is None:
             raise BackendError(_("the virtual microphone was removed from the sound server"))
-        outputs = self._pulse.source_output_list()
-        self._strays.bring_back(self._pulse, outputs, index, self._default_source, self.microphones)
-        self.listeners = listening_applications(outputs, index)
-        if "source_output" in facilities:
+        if playback is not None and stale & {"sink", "sink_input"}:
+            self._strangers.turn_away(self._sinks, self._playbacks, playback)
+        if "sink" in stale:
+            self._strangers.offer_nowhere(self._sinks)
+        hold(self._pulse, self._ours(playback, record))
+        self._describe()
+        self._strays.bring_back(self._pulse, self._recordings, index, self._default_source, self.microphones)
+        self.listeners = self.graph.listeners(index)
+        if "source_output" in stale:
             self._watch_link(self._virtual)
+
+    def playing_monitors(self, microphone: Microphone) -> tuple[str, ...]:
+        """Monitors of the sinks on which something plays now, without ours and those that feed ``microphone``."""
+        left_out = {*self.graph.sinks_behind(microphone.index), *(s.index for s in self._sinks if s.name in OWN_SINKS)}
+        playing = {p.sink for p in self._playbacks if not p.corked} - left_out
+        return tuple(sorted(s.monitor_source_name for s in self._sinks if s.index in playing))
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the virtual microphone is the server's default source."""
+        return self._default_source == SOURCE_NAME
+
+    def be_default(self, wanted: bool) -> None:
+        """Make ours the default, or, while it is that, the earlier one again."""
+        names = [SOURCE_NAME]
+        if not wanted:
+            earlier = self._earlier_default.name if self._earlier_default is not None else ""
+            names = [earlier, *(m.name for m in self.microphones)] if self.is_default else []
+        for name in names:
+            source = next((s for s in self._sources if s.name == name), None)
+            if source is not None:
+                self._pulse.source_default_set(source)
+                return
+
+    def seconds_until_look(self) -> float | None:
+        """Time until ``refresh`` or ``renew`` has something to do even without an event, s; None if it has not."""
+        now = time.monotonic()
+        settling = max(0.0, self._settled_at - now) if self._settled_at is not None else None
+        return min((s for s in (settling, self.seconds_until_renewal()) if s is not None), default=None)
 
     def seconds_until_renewal(self) -> float | None:
         """Time until a virtual microphone that is cut off must be made anew, s; None while it is linked."""
@@ -101,14 +165,60 @@ class ServerView:
         if self._cut_off_since is not None and not self.has_session_manager:
             self._cut_off_since -= _CUT_OFF_SECONDS  # renew at once, before the next session manager starts
 
-    def _list_microphones(self) -> None:
-        self._default_source = default = self._pulse.server_info().default_source_name
-        self.microphones = tuple(
-            Microphone(s.name, s.description, s.sample_spec.rate, s.index, s.name == default)
-            for s in real_sources(self._pulse)
+    def _read(self, facilities: Iterable[str]) -> None:
+        if "server" in facilities or "source" in facilities:
+            self._default_source = str(self._pulse.server_info().default_source_name)
+            is_ours = self._default_source == SOURCE_NAME
+            if self._earlier_default is not None and not is_ours and self._default_source != "None":
+                self._earlier_default.note(self._default_source)
+        if "source" in facilities:
+            self._sources = self._pulse.source_list()
+        if "sink" in facilities:
+            self._sinks = self._pulse.sink_list()
+        if "source_output" in facilities:
+            self._recordings = self._pulse.source_output_list()
+        if "sink_input" in facilities:
+            self._playbacks = self._pulse.sink_input_list()
+
+    def _ours(self, playback: int | None, record: int | None) -> list[Any]:
+        """Our sink, its monitor, the stream between the two halves of the virtual microphone, and our own streams."""
+        sinks = [sink for sink in self._sinks if sink.name == SINK_NAME]
+        monitors = [s for s in self._sources if s.monitor_of_sink in {sink.index for sink in sinks}]
+        sources = {monitor.index for monitor in monitors}
+        between = [r for r in self._recordings if r.source in sources and r.client == NO_INDEX]
+        streams = [r for r in self._recordings if r.index == record]
+        return [*sinks, *monitors, *between, *streams, *(p for p in self._playbacks if p.index == playback)]
+
+    def _describe(self) -> None:
+        self.graph = SoundGraph(self._sources, self._sinks, self._recordings, self._playbacks)
+        own = next((s for s in self._sources if s.name == SOURCE_NAME), None)
+        fed = self.graph.fed_from(own.index) if own is not None else frozenset()
+        real = [self._microphone(s) for s in self._sources if s.name != SOURCE_NAME and s.monitor_of_sink == NO_INDEX]
+        self.microphones = tuple(m for m in real if m.index not in fed)
+        self.loops = tuple(m for m in real if m.index in fed)
+        warnings = []
+        if own is not None:
+            self.loops += (replace(self._microphone(own), is_default=False),)
+            volume = volume_db(own)
+            if own.mute:
+                warnings.append(Fact(WarningCode.SOURCE_MUTED))
+            elif volume < FAINT_DB:
+                warnings.append(Fact(WarningCode.SOURCE_TURNED_DOWN, {"db": f"{-volume:.0f}"}))
+        if self._strangers.muted:
+            warnings.append(Fact(WarningCode.STRANGER, {"streams": ", ".join(self._strangers.muted)}))
+        self.warnings = tuple(warnings)
+
+    def _microphone(self, source: Any) -> Microphone:
+        known = {key: source.proplist.get(key) for key in microphone_choice.PROPERTIES}
+        known[microphone_choice.DESCRIPTION] = source.description
+        return Microphone(
+            source.name,
+            source.description,
+            source.sample_spec.rate,
+            source.index,
+            source.name == self._default_source,
+            bool(source.mute),
+            volume_db(source),
+            tuple(source.channel_list_raw) if source.channel_count > 1 else (),
+            tuple((key, value) for key, value in known.items() if value),
         )
-
-
-def real_sources(pulse: pulsectl.Pulse) -> list[pulsectl.PulseSourceInfo]:
-    """The server's sources without monitors and without our own."""
-    return [s for s in pulse.source_list() if s.name != SOURCE_NAME and s.monitor_of_sink == NO_INDEX]

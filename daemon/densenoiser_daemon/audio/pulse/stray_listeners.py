@@ -31,14 +31,14 @@ class StrayListeners:
     ours is the only source.                 microphone, moves them to it
     Somebody made ours the default while     moves all listeners with the next     move back those that listened before;
     there were microphones.                  change of the default                 the others followed the user's wish
-    Ours was away, as after a crash of       puts its native clients on a          move back those that name ours as
-    pipewire-pulse.                          microphone, and leaves them there     their target
+    Ours was away: somebody unloaded it, or  puts its clients on a microphone,     move back those that listened, and
+    pipewire-pulse crashed.                  and leaves them there                 those that name ours as their target
     ======================================== ===================================== ======================================
     """
 
-    def __init__(self, is_new: bool = False) -> None:
-        """``is_new``: the virtual microphone was away. Streams that name it as their target belong to it."""
-        self._is_new = is_new
+    def __init__(self) -> None:
+        self._is_new = False
+        self._server: int | None = None
         self._listeners: set[int] = set()
         self._listeners_before_wish: set[int] = set()
         self._places: set[tuple[str, int]] | None = None
@@ -46,6 +46,16 @@ class StrayListeners:
         self._is_wished = self._is_wish_in_force = False
         self._changed_at = -math.inf
         self._until = 0.0
+
+    def follow(self, server: int, is_new: bool) -> None:
+        """A connection begins. ``server`` is the cookie of the server: another one has other streams.
+
+        ``is_new``: the virtual microphone was away. Its listeners, and streams that name it as their target, belong to it.
+        """
+        if server != self._server:
+            self.__init__()  # type: ignore[misc]
+        self._server, self._is_new = server, is_new
+        self._until = time.monotonic() + _WATCH_SECONDS
 
     def bring_back(
         self,
@@ -72,8 +82,8 @@ class StrayListeners:
             self._until = now + _WATCH_SECONDS
             self._places, self._default = places, default
         if self._is_new:
-            self._is_new = False
-            self._listeners = {o.index for o in outputs if o.proplist.get("target.object") == SOURCE_NAME}
+            self._is_new = self._is_wished = self._is_wish_in_force = False
+            self._listeners |= {o.index for o in outputs if o.proplist.get("target.object") == SOURCE_NAME}
         physical = {m.index for m in microphones}
         ours = (
             set() if now >= self._until else self._listeners_before_wish if self._is_wish_in_force else self._listeners

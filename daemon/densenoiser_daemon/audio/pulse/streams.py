@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import time
+from collections.abc import Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from enum import IntEnum, IntFlag
 from typing import ClassVar
@@ -20,6 +21,7 @@ from densenoiser_models.stft import Samples
 
 from ...errors import BackendError, DeviceError, DeviceGoneError
 from ...i18n import _
+from ..channel_choice import Block
 
 _BYTES = 4  # of a float32 sample
 _FLOAT32_NATIVE = 5 if np.little_endian else 6
@@ -29,6 +31,7 @@ NO_INDEX = 2**32 - 1
 
 class _Flags(IntFlag):
     START_CORKED = 0x0001
+    NO_REMAP_CHANNELS = 0x0010
     DONT_MOVE = 0x0200
     ADJUST_LATENCY = 0x2000
 
@@ -52,6 +55,10 @@ class _State(IntEnum):
 
 class _SampleSpec(ctypes.Structure):
     _fields_: ClassVar = [("format", c_int), ("rate", c_uint32), ("channels", c_uint8)]
+
+
+class _ChannelMap(ctypes.Structure):
+    _fields_: ClassVar = [("channels", c_uint8), ("map", c_int * 32)]
 
 
 class _BufferAttr(ctypes.Structure):
@@ -78,7 +85,7 @@ _SIGNATURES = {
     "pa_stream_get_index": (c_uint32, [c_void_p]),
     "pa_stream_get_latency": (c_int, [c_void_p, POINTER(c_uint64), POINTER(c_int)]),
     "pa_stream_get_state": (c_int, [c_void_p]),
-    "pa_stream_new": (c_void_p, [c_void_p, c_char_p, POINTER(_SampleSpec), c_void_p]),
+    "pa_stream_new": (c_void_p, [c_void_p, c_char_p, POINTER(_SampleSpec), POINTER(_ChannelMap)]),
     "pa_stream_peek": (c_int, [c_void_p, POINTER(c_void_p), POINTER(c_size_t)]),
     "pa_stream_readable_size": (c_size_t, [c_void_p]),
     "pa_stream_set_overflow_callback": (None, [c_void_p, _NotifyCallback, c_void_p]),
@@ -134,17 +141,24 @@ class MainLoop:
         _pa.pa_mainloop_wakeup(self._loop)
 
 
+MONO = (0,)
+"""The channel map of one channel (PA_CHANNEL_POSITION_MONO)."""
+
+
 class _Stream:
-    """What both directions share. Mono float32."""
+    """What both directions share. Float32."""
 
     _direction: ClassVar[int]
     """Which way passing samples move the latency: +1 if they add to it (playback), -1 if they take from it (record)."""
 
-    def __init__(self, connection: pulsectl.Pulse, name: str, rate: int) -> None:
+    def __init__(self, connection: pulsectl.Pulse, name: str, rate: int, channel_map: Sequence[int] = MONO) -> None:
         self._rate = rate
         self._context = _pointer(connection._ctx)
-        spec = _SampleSpec(_FLOAT32_NATIVE, rate, 1)
-        self._stream = c_void_p(_pa.pa_stream_new(self._context, name.encode(), ctypes.byref(spec), None))
+        spec = _SampleSpec(_FLOAT32_NATIVE, rate, len(channel_map))
+        positions = _ChannelMap(len(channel_map), (c_int * 32)(*channel_map))
+        self._stream = c_void_p(
+            _pa.pa_stream_new(self._context, name.encode(), ctypes.byref(spec), ctypes.byref(positions))
+        )
         if not self._stream:
             raise BackendError(_("the sound server refused the stream {name!r}").format(name=name), self._error())
         self.xruns = 0
@@ -229,18 +243,29 @@ class RecordStream(_Stream):
 
     _direction = -1
 
-    def __init__(self, connection: pulsectl.Pulse, source: str, rate: int, fragment: int) -> None:
-        super().__init__(connection, "microphone", rate)
+    def __init__(
+        self,
+        connection: pulsectl.Pulse,
+        source: str,
+        rate: int,
+        fragment: int,
+        channel_map: Sequence[int] = MONO,
+        name: str = "microphone",
+    ) -> None:
+        """``channel_map`` is the source's own, to get its channels as they are, or MONO for what the server makes of them.
+
+        DeviceError if the server refuses at once.
+        """
+        super().__init__(connection, name, rate, channel_map)
+        self._channels = len(channel_map)
         _pa.pa_stream_set_overflow_callback(self._stream, self._on_xrun, None)
-        attributes = _BufferAttr(NO_INDEX, NO_INDEX, NO_INDEX, NO_INDEX, fragment * _BYTES)
-        if (
-            _pa.pa_stream_connect_record(self._stream, source.encode(), ctypes.byref(attributes), int(_COMMON_FLAGS))
-            < 0
-        ):
+        attributes = _BufferAttr(NO_INDEX, NO_INDEX, NO_INDEX, NO_INDEX, fragment * self._channels * _BYTES)
+        flags = _COMMON_FLAGS | (_Flags.NO_REMAP_CHANNELS if self._channels > 1 else 0)
+        if _pa.pa_stream_connect_record(self._stream, source.encode(), ctypes.byref(attributes), int(flags)) < 0:
             error = self._error()
             self.close()
             raise DeviceError(_("cannot record from {microphone}").format(microphone=source), error)
-        self._block = np.zeros(rate, np.float32)
+        self._block = np.zeros((rate, self._channels), np.float32)
         self._data, self._size = c_void_p(), c_size_t()
 
     @property
@@ -248,8 +273,11 @@ class RecordStream(_Stream):
         """A block is there to read."""
         return _pa.pa_stream_readable_size(self._stream) not in (0, 2**64 - 1)
 
-    def read(self) -> Samples | None:
-        """The next block, valid until the next call, or None if none is there. A hole in the stream reads as zeros."""
+    def read(self) -> Block | None:
+        """The next block, shape (samples, channels), valid until the next call, or None if none is there.
+
+        A hole in the stream reads as zeros.
+        """
         if not self.readable:
             return None
         if (
@@ -257,10 +285,10 @@ class RecordStream(_Stream):
             or not self._size.value
         ):
             return None
-        count = min(self._size.value // _BYTES, len(self._block))
+        count = min(self._size.value // (_BYTES * self._channels), len(self._block))
         block = self._block[:count]
         if self._data.value:
-            ctypes.memmove(block.ctypes.data, self._data.value, count * _BYTES)
+            ctypes.memmove(block.ctypes.data, self._data.value, block.nbytes)
         else:
             block[:] = 0.0
         _pa.pa_stream_drop(self._stream)

@@ -11,8 +11,9 @@ import time
 
 import pulsectl
 
-from ...errors import BackendError
+from ...errors import AlreadyRunningError, BackendError
 from ...i18n import _
+from .listeners import is_own
 from .streams import NO_INDEX
 
 log = logging.getLogger(__name__)
@@ -21,24 +22,31 @@ SINK_NAME = "densenoiser_sink"
 SOURCE_NAME = "densenoiser_mic"
 DESCRIPTION = "DenseNoiser Mic"
 _SINK_DESCRIPTION = "DenseNoiser internal"
-_NOWHERE_NAME = "densenoiser_nowhere"
-_NOWHERE_DESCRIPTION = "Dummy Output"
+NOWHERE_NAME = "densenoiser_nowhere"
+"""A sink for players on a server without loudspeakers; see ``strangers.py``."""
+OWN_SINKS = (SINK_NAME, NOWHERE_NAME)
+_NOWHERE_ARGUMENTS = (
+    f'sink_name={NOWHERE_NAME} sink_properties=\'device.description="Dummy Output" device.class="sound"\''
+)
 
 _SINK_MODULE = "module-null-sink"
 _SOURCE_MODULE = "module-remap-source"
 _SETTLING_SECONDS = 0.2
 """How long the session manager may take to note a new pair: some 30 ms. Before that, listeners of the old one find no other."""
 
+_LEAVING_SECONDS = 2.0
+"""How long the stream of a daemon that has just ended may stay listed."""
 _APPEARING_SECONDS = 2.0
 """PipeWire, when busy, has loaded a module some milliseconds before it lists what the module made."""
 
 
 def _sink_arguments(rate: int) -> str:
     # norewinds: without it an idle PulseAudio null sink holds an application's first audio back by 0.6 s and more.
-    # This way of quoting is the only one that both PulseAudio and every PipeWire understand.
+    # This way of quoting is the only one that both PulseAudio and every PipeWire understand. Any other sink is preferred as
+    # the default output: by the class on PulseAudio, which ranks modems last, by the priority on PipeWire.
     return (
         f"sink_name={SINK_NAME} rate={rate} channels=1 channel_map=mono norewinds=1 "
-        f'sink_properties=\'device.description="{_SINK_DESCRIPTION}" device.class="filter"\''
+        f'sink_properties=\'device.description="{_SINK_DESCRIPTION}" device.class="modem" priority.session="-100"\''
     )
 
 
@@ -58,15 +66,42 @@ class VirtualMicrophone:
     """The pair of modules on one server. Modules are found by name and argument each time, never remembered."""
 
     def __init__(self, pulse: pulsectl.Pulse, rate: int) -> None:
-        """Make the pair exist, adopting a complete one that a crash left. BackendError if the server refuses."""
+        """Make the pair exist, adopting a complete one that a crash left.
+
+        BackendError if the server refuses, AlreadyRunningError while another daemon plays into the pair: it may serve
+        another session or user on the same server.
+        """
         self._pulse = pulse
         self._rate = rate
+        self._await_sole_use()
         self.adopted = self._is_complete()
         if self.adopted:
             log.info("taking over the virtual microphone that an earlier run left")
             return
         self.remove()
         self._make()
+
+    def _await_sole_use(self) -> None:
+        end = time.monotonic() + _LEAVING_SECONDS
+        while (player := self._other_player()) is not None:
+            if time.monotonic() > end:
+                properties = player.proplist
+                raise AlreadyRunningError(
+                    _(
+                        'another densenoised (process {process} of {user}) already plays into "{name}" on this sound server; '
+                        "end it first"
+                    ).format(
+                        process=properties.get("application.process.id", "?"),
+                        user=properties.get("application.process.user", "?"),
+                        name=DESCRIPTION,
+                    )
+                )
+            time.sleep(0.05)
+
+    def _other_player(self) -> pulsectl.PulseSinkInputInfo | None:
+        """The stream of another daemon into the sink, or None."""
+        sink = next((s.index for s in self._pulse.sink_list() if s.name == SINK_NAME), None)
+        return next((i for i in self._pulse.sink_input_list() if i.sink == sink and is_own(i)), None)
 
     def source_index(self) -> int | None:
         """The server's index of the source that applications record from, or None if somebody removed it."""
@@ -99,43 +134,19 @@ class VirtualMicrophone:
             time.sleep(_SETTLING_SECONDS)
         self._unload(old)
 
-    def turn_away(self, own: int) -> None:
-        """Move every stream but ``own`` (an index) off the sink.
-
-        A server without loudspeakers puts players on whatever sink there is. Their music would be heard as the user's
-        voice. They are moved to another sink, or to one that leads nowhere.
-        """
-        sink = self._pulse.get_sink_by_name(SINK_NAME).index
-        strangers = [i for i in self._pulse.sink_input_list() if i.sink == sink and i.index != own]
-        if not strangers:
-            return
-        default = self._pulse.server_info().default_sink_name
-        others = [s for s in self._pulse.sink_list() if s.index != sink]
-        elsewhere = [s.index for s in sorted(others, key=lambda s: s.name != default)]
-        if not elsewhere:
-            arguments = f"sink_name={_NOWHERE_NAME} sink_properties='device.description=\"{_NOWHERE_DESCRIPTION}\"'"
-            self._pulse.module_load(_SINK_MODULE, arguments)
-            elsewhere = [self._pulse.get_sink_by_name(_NOWHERE_NAME).index]
-        for stranger in strangers:
-            log.info("moving %r, which was played into the virtual microphone, to another output", stranger.name)
-            try:
-                self._pulse.sink_input_move(stranger.index, elsewhere[0])
-            except pulsectl.PulseError as error:  # it may have ended meanwhile
-                log.warning("cannot move %r: %s", stranger.name, error)
-
     def remove(self) -> None:
         """Unload all that is ours, the source first."""
-        modules = (SOURCE_NAME, _SOURCE_MODULE), (SINK_NAME, _SINK_MODULE), (_NOWHERE_NAME, _SINK_MODULE)
+        modules = (SOURCE_NAME, _SOURCE_MODULE), (SINK_NAME, _SINK_MODULE), (NOWHERE_NAME, _SINK_MODULE)
         self._unload([index for name, kind in modules for index in self._modules(name, kind)])
 
     def _make(self, layout: str = _MONO) -> None:
         try:
-            self._pulse.module_load(_SINK_MODULE, _sink_arguments(self._rate))
-            self._pulse.module_load(_SOURCE_MODULE, _source_arguments(layout))
+            _load(self._pulse, _SINK_MODULE, _sink_arguments(self._rate))
+            _load(self._pulse, _SOURCE_MODULE, _source_arguments(layout))
             self._await_source()
-        except pulsectl.PulseError as error:
+        except (BackendError, pulsectl.PulseError):
             self.remove()
-            raise BackendError(_("the sound server refused the virtual microphone"), str(error)) from error
+            raise
 
     def _await_source(self) -> None:
         """Return when the source is listed, or with a warning after too long. ``ServerView`` finds it missing then."""
@@ -161,6 +172,17 @@ class VirtualMicrophone:
         return [m.index for m in _modules_of(self._pulse, name, kind)]
 
 
+def load_nowhere(pulse: pulsectl.Pulse) -> None:
+    """Make the sink that leads nowhere. BackendError if the server refuses."""
+    _load(pulse, _SINK_MODULE, _NOWHERE_ARGUMENTS)
+
+
+def unload_nowhere(pulse: pulsectl.Pulse) -> None:
+    """Remove it: what was played there goes to another sink. pulsectl's errors pass through."""
+    for module in _modules_of(pulse, NOWHERE_NAME, _SINK_MODULE):
+        pulse.module_unload(module.index)
+
+
 def own_modules(pulse: pulsectl.Pulse) -> list[pulsectl.PulseModuleInfo]:
     """The modules of the virtual microphone, in the order to unload them."""
     return _modules_of(pulse, SOURCE_NAME, _SOURCE_MODULE) + _modules_of(pulse, SINK_NAME, _SINK_MODULE)
@@ -169,3 +191,15 @@ def own_modules(pulse: pulsectl.Pulse) -> list[pulsectl.PulseModuleInfo]:
 def _modules_of(pulse: pulsectl.Pulse, name: str, kind: str) -> list[pulsectl.PulseModuleInfo]:
     own = {f"sink_name={name}", f"source_name={name}"}
     return [m for m in pulse.module_list() if m.name == kind and own & set((m.argument or "").split())]
+
+
+def _load(pulse: pulsectl.Pulse, module: str, arguments: str) -> None:
+    try:
+        pulse.module_load(module, arguments)
+    except pulsectl.PulseError as error:
+        raise BackendError(
+            _(
+                'the sound server refused {module}, which "{name}" is made of; let programs load modules: '
+                "allow-module-loading = yes in PulseAudio's daemon.conf, pulse.allow-module-loading = true in pipewire-pulse.conf"
+            ).format(module=module, name=DESCRIPTION)
+        ) from error

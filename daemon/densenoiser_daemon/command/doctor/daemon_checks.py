@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from collections.abc import Iterator
@@ -30,6 +31,17 @@ async def daemon_properties() -> tuple[Properties | None, int]:
             return await client.properties(), await client.process()
     except DensenoiserError:
         return None, 0
+
+
+def make_default() -> str:
+    """Ask the daemon to make the virtual microphone the default one; what was done. DensenoiserError."""
+
+    async def ask() -> None:
+        async with DaemonClient() as client:
+            await client.set("Default", "b", True)
+
+    asyncio.run(ask())
+    return _('made "DenseNoiser Mic" the default microphone; undo it with: densenoiser default off')
 
 
 def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
@@ -99,7 +111,7 @@ def settings(store: SettingsFile) -> Iterator[Finding]:
     """The file says what it means, and can be written."""
     store.load()
     for problem in store.problems:
-        yield Finding("settings", Verdict.FAULT, problem, _("edit {path}").format(path=store.path))
+        yield Finding("settings", Verdict.FAULT, problem, _("edit {path}").format(path=shlex.quote(str(store.path))))
     folder = next(path for path in store.path.parents if path.exists())
     if not os.access(folder, os.W_OK):
         text = _("{folder} is not writable, so settings are lost at the daemon's end").format(folder=folder)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pulsectl
 from pulsectl._pulsectl import LibPulse
 
+from ...audio.pulse.connection import Connection
+from ...errors import BackendError, DensenoiserError
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
+from ..terminal import complain, say, say_json
 from . import daemon_checks, machine_checks
 from .finding import Finding, Verdict
 from .server_checks import check_sound
 
 _SIGNS = {Verdict.GOOD: ("✓", "32"), Verdict.ADVICE: ("!", "33"), Verdict.FAULT: ("✗", "31")}
+_CONNECT_SECONDS = 5.0
 _PULSE_ERRORS = (pulsectl.PulseError, LibPulse.CallError)
 
 
@@ -48,14 +50,13 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         if not args.json:
-            sys.stdout.write(_describe(finding, mended, sys.stdout))
-            sys.stdout.flush()
+            _say(finding, mended)
     if args.json:
-        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+        say_json(report)
     elif faults:
-        sys.stdout.write(ngettext("{n} fault.", "{n} faults.", faults).format(n=faults) + "\n")
+        say(ngettext("{n} fault.", "{n} faults.", faults).format(n=faults))
     else:
-        sys.stdout.write(_("No fault was found.") + "\n" if not args.fix else _("No fault is left.") + "\n")
+        say(_("No fault is left.") if args.fix else _("No fault was found."))
     return 1 if faults else 0
 
 
@@ -66,7 +67,9 @@ def examine() -> Iterator[Finding]:
     store = SettingsFile()
     chosen = store.load()
     yield from daemon_checks.daemon(values, is_locked)
-    yield from _sound(is_locked, values["Microphone"] if values else chosen.microphone)
+    choice = values["Microphone"] if values else chosen.microphone
+    identity = chosen.microphone_identity if choice == chosen.microphone else {}
+    yield from _sound(is_locked, choice, identity, daemon_checks.make_default if values else None)
     yield from daemon_checks.settings(store)
     yield from machine_checks.models(chosen)
     yield from machine_checks.providers(chosen)
@@ -75,11 +78,14 @@ def examine() -> Iterator[Finding]:
     yield from daemon_checks.autostart()
 
 
-def _sound(is_running: bool, choice: str) -> Iterable[Finding]:
+def _sound(
+    is_running: bool, choice: str, identity: Mapping[str, str], make_default: Callable[[], str] | None
+) -> Iterable[Finding]:
     try:
-        with pulsectl.Pulse("densenoiser-doctor") as pulse:
-            yield from check_sound(pulse, is_running, choice)
-    except _PULSE_ERRORS as error:
+        with Connection("densenoiser-doctor", connect=False) as pulse:
+            pulse.reach(_CONNECT_SECONDS)
+            yield from check_sound(pulse, is_running, choice, identity, make_default)
+    except (BackendError, *_PULSE_ERRORS) as error:
         yield Finding(
             "server",
             Verdict.FAULT,
@@ -95,23 +101,22 @@ def _mend(finding: Finding) -> str:
     assert finding.mend is not None
     try:
         return finding.mend()
-    except (*_PULSE_ERRORS, OSError) as error:
-        sys.stderr.write(_("could not mend {check}: {error}").format(check=finding.check, error=error) + "\n")
+    except (*_PULSE_ERRORS, DensenoiserError, OSError) as error:
+        complain(_("could not mend {check}: {error}").format(check=finding.check, error=error))
         return ""
 
 
-def _describe(finding: Finding, mended: str, out: TextIO) -> str:
-    lines = [f"{_sign(finding.verdict, out)} {finding.text}"]
+def _say(finding: Finding, mended: str) -> None:
+    say(finding.text, _sign(finding.verdict))
     if mended:
-        lines.append(f"  {_sign(Verdict.GOOD, out)} {mended}")
+        say(mended, f"  {_sign(Verdict.GOOD)}")
     elif finding.remedy:
-        lines.append(f"  → {finding.remedy}")
-    return "\n".join(lines) + "\n"
+        say(finding.remedy, "  →")
 
 
-def _sign(verdict: Verdict, out: TextIO) -> str:
+def _sign(verdict: Verdict) -> str:
     sign, colour = _SIGNS[verdict]
-    return f"\033[{colour}m{sign}\033[0m" if out.isatty() and not os.environ.get("NO_COLOR") else sign
+    return f"\033[{colour}m{sign}\033[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else sign
 
 
 def _is_locked() -> bool:

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import functools
 import math
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pulsectl
 
-from ...audio.microphone_choice import choose
-from ...audio.pulse.server_view import ServerView, real_sources
+from ...audio.microphone_choice import choose, find
+from ...audio.pulse.full_volume import volume_db
+from ...audio.pulse.server_view import ServerView
 from ...audio.pulse.streams import MainLoop, RecordStream
 from ...errors import DeviceError
 from ...i18n import _
 from ...settings.settings import AUTO
 from .finding import Finding, Verdict
 
-LOW_VOLUME = 0.1
+_FAINT_VOLUME_DB = -40.0
 _RATE = 48_000
 _RECORD_SECONDS = 1.0
 _FIRST_SOUND_SECONDS = 2.0
 _FAINT_DBFS = -75.0
 
 
-def check_microphone(pulse: pulsectl.Pulse, choice: str) -> Iterator[Finding]:
-    """Everything. ``choice`` is the microphone of the settings."""
-    microphone = chosen_source(pulse, choice)
-    yield from real_source(choice, microphone)
+def check_microphone(pulse: pulsectl.Pulse, choice: str, identity: Mapping[str, str]) -> Iterator[Finding]:
+    """Everything. ``choice`` is the microphone of the settings, ``identity`` what it is recognised by."""
+    chosen = choose(choice, ServerView(pulse).microphones, identity=identity)
+    microphone = next((s for s in pulse.source_list() if chosen is not None and s.name == chosen.name), None)
+    is_stand_in = choice != AUTO and chosen is not None and find(choice, [chosen], identity) is None
+    yield from real_source(choice, microphone, is_stand_in)
     yield from bluetooth(pulse, pulse.card_list(), has_microphone=microphone is not None)
     if microphone is not None:
         yield from muted(microphone)
@@ -37,7 +41,7 @@ def check_microphone(pulse: pulsectl.Pulse, choice: str) -> Iterator[Finding]:
             yield from silent(pulse, microphone)
 
 
-def real_source(choice: str, microphone: Any) -> Iterator[Finding]:
+def real_source(choice: str, microphone: Any, is_stand_in: bool) -> Iterator[Finding]:
     """There is a microphone, and it is the chosen one."""
     if microphone is None:
         yield Finding(
@@ -48,7 +52,7 @@ def real_source(choice: str, microphone: Any) -> Iterator[Finding]:
                 "plug one in; for a built-in one, look whether its card is off in the sound settings (pavucontrol, Configuration)"
             ),
         )
-    elif choice not in (AUTO, microphone.name):
+    elif is_stand_in:
         yield Finding(
             "microphone",
             Verdict.ADVICE,
@@ -83,7 +87,9 @@ def bluetooth(pulse: pulsectl.Pulse, cards: list[Any], has_microphone: bool) -> 
             _('the Bluetooth headset {name} is in the profile "{profile}", which has no microphone').format(
                 name=name, profile=active.description
             ),
-            _("switch it over: pactl set-card-profile {card} {profile}").format(card=card.name, profile=best.name),
+            _("switch it over: pactl set-card-profile {card} {profile}").format(
+                card=shlex.quote(card.name), profile=shlex.quote(best.name)
+            ),
             # Music sounds worse in a headset profile: done unasked only where there is no microphone otherwise.
             None if has_microphone else functools.partial(_set_profile, pulse, card, best),
         )
@@ -96,16 +102,14 @@ def muted(microphone: Any) -> Iterator[Finding]:
             "muted",
             Verdict.FAULT,
             _("{description} is muted in the sound server").format(description=microphone.description),
-            _("unmute it: pactl set-source-mute {name} 0").format(name=microphone.name),
+            _("unmute it: pactl set-source-mute {name} 0").format(name=shlex.quote(microphone.name)),
         )
-    elif microphone.volume.value_flat < LOW_VOLUME:
+    elif (volume := volume_db(microphone)) < _FAINT_VOLUME_DB:
         yield Finding(
             "muted",
             Verdict.FAULT,
-            _("{description} is turned down to {volume:.0%}").format(
-                description=microphone.description, volume=microphone.volume.value_flat
-            ),
-            _("turn it up: pactl set-source-volume {name} 100%").format(name=microphone.name),
+            _("{description} is turned down by {db:.0f} dB").format(description=microphone.description, db=-volume),
+            _("turn it up: pactl set-source-volume {name} 100%").format(name=shlex.quote(microphone.name)),
         )
 
 
@@ -154,12 +158,6 @@ def record_peak(pulse: pulsectl.Pulse, source: str) -> tuple[float, float]:
     finally:
         stream.close()
     return peak, samples / _RATE
-
-
-def chosen_source(pulse: pulsectl.Pulse, choice: str) -> Any:
-    """The source that the daemon takes for ``choice``, or None."""
-    microphone = choose(choice, ServerView(pulse).microphones)
-    return next((s for s in real_sources(pulse) if microphone is not None and s.name == microphone.name), None)
 
 
 def _set_profile(pulse: pulsectl.Pulse, card: Any, profile: Any) -> str:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pulsectl
 
+from ...audio.backend import Microphone
+from ...audio.pulse.full_volume import FAINT_DB, volume_db
 from ...audio.pulse.listeners import is_own, listening_applications
-from ...audio.pulse.server_view import real_sources
+from ...audio.pulse.server_view import ServerView
 from ...audio.pulse.streams import NO_INDEX
 from ...audio.pulse.virtual_microphone import DESCRIPTION, SINK_NAME, SOURCE_NAME, own_modules
 from ...i18n import _
 from .finding import Finding, Verdict
-from .microphone_checks import LOW_VOLUME, check_microphone
+from .microphone_checks import check_microphone
 
 
-def check_sound(pulse: pulsectl.Pulse, is_running: bool, choice: str) -> Iterator[Finding]:
-    """Everything, in the order of a frame's way. ``choice`` is the microphone of the settings."""
+def check_sound(
+    pulse: pulsectl.Pulse,
+    is_running: bool,
+    choice: str,
+    identity: Mapping[str, str],
+    make_default: Callable[[], str] | None,
+) -> Iterator[Finding]:
+    """Everything, in the order of a frame's way. ``choice`` and ``identity`` are the microphone of the settings."""
     yield server(pulse)
     if is_running:
         yield from virtual_source(pulse)
+        yield from strangers(pulse)
     yield from leftovers(pulse, is_running)
-    yield from check_microphone(pulse, choice)
-    yield from default_source(pulse)
-    yield from bystanders(pulse)
+    yield from check_microphone(pulse, choice, identity)
+    view = ServerView(pulse)
+    yield from loops(view)
+    yield from default_source(pulse, view, make_default)
+    yield from bystanders(pulse, view.microphones)
 
 
 def server(pulse: pulsectl.Pulse) -> Finding:
@@ -47,19 +58,49 @@ def virtual_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
         )
         return
     sink = next((s for s in pulse.sink_list() if s.name == SINK_NAME), None)
-    turned_down = [x for x in (source, sink) if x is not None and (x.mute or x.volume.value_flat < LOW_VOLUME)]
+    turned_down = [x for x in (source, sink) if x is not None and (x.mute or volume_db(x) < FAINT_DB)]
     if turned_down:
-        yield Finding(
-            "virtual-source",
-            Verdict.FAULT,
-            _('"{name}" is muted or turned down in the sound server, so applications hear nothing').format(
-                name=DESCRIPTION
-            ),
-            _("turn it up in the sound settings"),
-            functools.partial(_turn_up, pulse, turned_down),
+        text = (
+            _('"{name}" is muted in the sound server, so applications hear nothing').format(name=DESCRIPTION)
+            if any(x.mute for x in turned_down)
+            else _('"{name}" is turned down by {db:.0f} dB, so applications hear little').format(
+                name=DESCRIPTION, db=max(-volume_db(x) for x in turned_down)
+            )
         )
+        remedy = _("turn it up in the sound settings")
+        mend = functools.partial(_turn_up, pulse, turned_down)
+        yield Finding("virtual-source", Verdict.FAULT, text, remedy, mend)
     else:
         yield Finding("virtual-source", Verdict.GOOD, _('"{name}" is there and turned up').format(name=DESCRIPTION))
+
+
+def strangers(pulse: pulsectl.Pulse) -> Iterator[Finding]:
+    """Who else plays into the virtual microphone. The daemon mutes what the server does not move away."""
+    sink = next((s.index for s in pulse.sink_list() if s.name == SINK_NAME), None)
+    for stream in pulse.sink_input_list():
+        if stream.sink == sink and not is_own(stream):
+            text = _('{stream} plays into "{name}"; DenseNoiser keeps it muted there, so nobody hears it')
+            yield Finding(
+                "stranger",
+                Verdict.ADVICE,
+                text.format(stream=stream.name, name=DESCRIPTION),
+                _('choose another output for it; a combined output should leave "DenseNoiser internal" out'),
+            )
+
+
+def loops(view: ServerView) -> Iterator[Finding]:
+    """Sources that carry the sound of the virtual microphone."""
+    for source in view.loops:
+        if source.name != SOURCE_NAME:
+            text = _('{source} carries the sound of "{name}", so DenseNoiser does not take it for a microphone')
+            yield Finding(
+                "loop",
+                Verdict.FAULT if source.is_default else Verdict.ADVICE,
+                text.format(source=source.description, name=DESCRIPTION),
+                _("choose a real microphone as the default, or name one: densenoiser mic NAME")
+                if source.is_default
+                else "",
+            )
 
 
 def leftovers(pulse: pulsectl.Pulse, is_running: bool) -> Iterator[Finding]:
@@ -84,13 +125,16 @@ def leftovers(pulse: pulsectl.Pulse, is_running: bool) -> Iterator[Finding]:
         )
 
 
-def default_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
-    """What applications get that do not choose."""
+def default_source(
+    pulse: pulsectl.Pulse, view: ServerView, make_default: Callable[[], str] | None
+) -> Iterator[Finding]:
+    """What applications get that do not choose. ``make_default`` asks the daemon for ours; None while it does not run."""
     name = pulse.server_info().default_source_name
     source = _source(pulse, name)
     virtual = _source(pulse, SOURCE_NAME)
     if source is not None and source.monitor_of_sink != NO_INDEX:
-        better = virtual or next(iter(real_sources(pulse)), None)
+        microphone = next(iter(view.microphones), None)
+        better = virtual or (_source(pulse, microphone.name) if microphone is not None else None)
         yield Finding(
             "default-source",
             Verdict.FAULT,
@@ -105,18 +149,19 @@ def default_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
             _("applications that do not choose take {name}, unfiltered").format(
                 name=source.description if source else name
             ),
-            _('choose "{description}" in the application, or for all: pactl set-default-source {name}').format(
-                description=DESCRIPTION, name=SOURCE_NAME
+            _('choose "{description}" in the application, or for all: densenoiser default on').format(
+                description=DESCRIPTION
             ),
+            make_default,
         )
 
 
-def bystanders(pulse: pulsectl.Pulse) -> Iterator[Finding]:
+def bystanders(pulse: pulsectl.Pulse, microphones: Sequence[Microphone]) -> Iterator[Finding]:
     """Applications that record a microphone past the filter."""
     if _source(pulse, SOURCE_NAME) is None:
         return
     outputs = [output for output in pulse.source_output_list() if not is_own(output)]
-    for source in real_sources(pulse):
+    for source in microphones:
         past = listening_applications(outputs, source.index)
         if past:
             yield Finding(

@@ -63,8 +63,8 @@ function _shtab_densenoiser_using
   test "$_shtab_densenoiser_cmdpath" = "$argv"
 end
 
-set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic model mics models monitor enhance bench doctor install-user uninstall-user quit
-set -g _shtab_densenoiser_opts_with_value --compare --frames --jobs --model --output --provider --strength -o
+set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic default model mics models monitor enhance bench doctor install-user uninstall-user quit
+set -g _shtab_densenoiser_opts_with_value --channels --compare --frames --jobs --model --output --provider --strength -o
 
 complete -c densenoiser -e
 complete -c densenoiser -f
@@ -93,7 +93,11 @@ complete -c densenoiser -n '_shtab_densenoiser_using strength' -l shared -d 'let
 complete -c densenoiser -n '_shtab_densenoiser_using strength; and test $_shtab_densenoiser_npos -eq 0' -ka "(__densenoiser_strengths)" -d 'a number of dB from 0 (nothing) up, or "full"'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mic -d 'Show or choose the microphone.'
 complete -c densenoiser -n '_shtab_densenoiser_using mic' -s h -l help -d 'show this help message and exit'
+complete -c densenoiser -n '_shtab_densenoiser_using mic' -l channels -x -d 'the channel of it that carries your voice, from 1; or "auto": chosen by speech'
 complete -c densenoiser -n '_shtab_densenoiser_using mic; and test $_shtab_densenoiser_npos -eq 0' -ka "(__densenoiser_microphones)" -d 'its name, description, number or a part of one; or "auto"'
+complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a default -d 'Show or choose whether applications that do not choose take DenseNoiser Mic.'
+complete -c densenoiser -n '_shtab_densenoiser_using default' -s h -l help -d 'show this help message and exit'
+complete -c densenoiser -n '_shtab_densenoiser_using default; and test $_shtab_densenoiser_npos -eq 0' -ka "on off" -d 'make it the default microphone, or no longer'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a model -d 'Show or choose the model.'
 complete -c densenoiser -n '_shtab_densenoiser_using model' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using model; and test $_shtab_densenoiser_npos -eq 0' -ka "(__densenoiser_models)" -d 'a model'"'"'s name or .onnx file'
@@ -107,7 +111,7 @@ complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenois
 complete -c densenoiser -n '_shtab_densenoiser_using monitor' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a enhance -d 'Remove noise from audio files of any rate, channel count and format that libsndfile reads.'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s h -l help -d 'show this help message and exit'
-complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'a file for one input, a folder for several'
+complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s o -l output -x -d 'a file for one input; a folder for several, or with a / at its end'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l model -xka "(__densenoiser_models)" -d 'a model'"'"'s name or .onnx path (default: densenet-small)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l strength -xka "(__densenoiser_strengths)" -d 'at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l provider -xka "auto cpu cuda" -d 'where the model runs (default: cpu)'

@@ -18,7 +18,7 @@ def test_a_microphone_released_before_the_server_answered_is_released(
     backend = PulseBackend(48_000, 480)
     backend.connect()
     try:
-        microphone = backend.choose("auto")
+        microphone = backend.choose("auto", {})
         assert microphone is not None
         for _try in range(3):
             backend.start(microphone)

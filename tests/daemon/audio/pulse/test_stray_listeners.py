@@ -51,7 +51,7 @@ def test_who_asked_for_us_by_name_is_brought_back_once_we_are_there_again(deskto
     desktop.application.source = HEADSET
     desktop.look("mic2", HEADSET)
     assert not desktop.moves, "there all the time: somebody put it there"
-    desktop.strays = StrayListeners(is_new=True)
+    desktop.strays.follow(server=1, is_new=True)
     desktop.look("mic2", HEADSET)
     assert desktop.moves == [(7, OWN)]
 

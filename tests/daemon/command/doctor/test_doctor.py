@@ -18,7 +18,7 @@ from tests.support.daemons import Daemons, StartDaemon, run_command
 from tests.support.listening import microphone_readers, sources
 from tests.support.waiting import wait_until
 
-from densenoiser_daemon.audio.pulse.virtual_microphone import SINK_NAME, SOURCE_NAME
+from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.command.doctor.finding import Verdict
 from densenoiser_daemon.measurement.demo import load_recording
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer, feed_of
@@ -83,7 +83,7 @@ def test_a_healthy_system_has_no_fault_of_sound(talking: PrivateServer, shared_d
     report = report_of(done.returncode, done.stdout)
     for check in ("daemon", "server", "virtual-source", "microphone", "silent", "settings", "provider"):
         assert report.verdict(check) == "good", report.findings[check]
-    for check in ("leftovers", "muted", "default-source", "bystanders", "bluetooth"):
+    for check in ("leftovers", "muted", "stranger", "loop", "default-source", "bystanders", "bluetooth"):
         assert report.verdict(check) == "not mentioned"
     if report.verdict("deadlines") != "not mentioned":  # a busy machine: the advice is right if frames were really late
         _code, printed = run_command("status", "--json")
@@ -108,7 +108,7 @@ def test_leftovers_of_a_crash_are_found_and_removed(talking: PrivateServer, fres
 
 
 def turn_down_virtual(pulse: pulsectl.Pulse) -> None:
-    pulse.volume_set_all_chans(pulse.get_sink_by_name(SINK_NAME), 0.0)
+    pulse.volume_set_all_chans(pulse.get_source_by_name(SOURCE_NAME), 0.25)
 
 
 def mute_virtual(pulse: pulsectl.Pulse) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.support.waiting import wait_until
 
-from densenoiser_daemon.audio.pulse.streams import NO_INDEX
+from densenoiser_daemon.audio.backend import Microphone
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
 from densenoiser_daemon.command.doctor import daemon_checks, machine_checks, server_checks
 from densenoiser_daemon.command.doctor.finding import Verdict
@@ -197,9 +197,9 @@ def test_our_own_programs_are_no_bystanders() -> None:
             source=source, corked=False, resample_method=None, proplist=properties, name="record", index=1
         )
 
-    microphone = SimpleNamespace(name="usb", index=7, monitor_of_sink=NO_INDEX, description="USB Headset")
+    microphone = Microphone("usb", "USB Headset", 48_000, 7, True)
     ours = SimpleNamespace(name=SOURCE_NAME, index=8, monitor_of_sink=1, description="DenseNoiser Mic")
     outputs = [recording(name, 7) for name in ("densenoiser-doctor", "DenseNoiser", "densenoised", "Zoom")]
-    pulse: Any = SimpleNamespace(source_list=lambda: [microphone, ours], source_output_list=lambda: outputs)
-    (found,) = server_checks.bystanders(pulse)
+    pulse: Any = SimpleNamespace(source_list=lambda: [ours], source_output_list=lambda: outputs)
+    (found,) = server_checks.bystanders(pulse, [microphone])
     assert found.text == "Zoom records USB Headset unfiltered"
