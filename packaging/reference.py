@@ -32,6 +32,30 @@ COMPLETIONS = {
     "zsh": "zsh/site-functions/_{program}",
     "fish": "fish/vendor_completions.d/{program}.fish",
 }
+COMPLETERS = {
+    ("mic", "name"): "microphones",
+    ("model", "name"): "models",
+    ("enhance", "model"): "models",
+    ("strength", "strength_db"): "strengths",
+    ("enhance", "strength"): "strengths",
+    ("densenoised", "device"): "microphones",
+    ("densenoised", "model"): "models",
+    ("densenoised", "strength"): "strengths",
+}
+"""What the shell offers for an argument: the command (or program) and the argument's name, and which words."""
+_NAMES = r"""densenoiser {command} --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{{0,1\}}$/\1/p'"""
+WORDS = {
+    "microphones": "echo auto; " + _NAMES.format(command="mics"),
+    "models": _NAMES.format(command="models"),
+    "strengths": "echo full 30 20 12 6 0 | tr ' ' '\\n'",
+}
+"""Shell commands that print the words, one a line. They are the same for all three shells."""
+FUNCTIONS = {
+    "bash": '_densenoiser_{words}() {{\n  compgen -W "$({command})" -- "$1"\n}}',
+    "zsh": '_densenoiser_{words}() {{\n  compadd -- ${{(f)"$({command})"}}\n}}',
+    "fish": "function __densenoiser_{words}\n  {command}\nend",
+}
+
 SUMMARIES = {
     "densenoised": "the noise filter for the microphone, as a service",
     "densenoiser": "control the noise filter, enhance files, find faults",
@@ -64,10 +88,10 @@ def pages() -> dict[Path, str]:
     """Maps the path of every generated file under ``SHARE`` to its text."""
     made: dict[Path, str] = {}
     for parser in (densenoised.build_parser(), densenoiser.build_parser(), densenoiser_tray.build_parser()):
-        _complete_paths(parser)
+        _complete(parser, parser.prog)
         made[Path(f"man/man1/{parser.prog}.1")] = _man_page(parser)
         for shell, path in COMPLETIONS.items():
-            made[Path(path.format(program=parser.prog))] = shtab.complete(parser, shell).rstrip("\n") + "\n"
+            made[Path(path.format(program=parser.prog))] = _completions(parser, shell)
     return made
 
 
@@ -118,14 +142,31 @@ def _files() -> str:
     return "\n".join([*lines, ".RE"]) + "\n"
 
 
-def _complete_paths(parser: argparse.ArgumentParser) -> None:
-    """Lets the shell complete file names for every argument that the parser turns into a Path."""
+def _completions(parser: argparse.ArgumentParser, shell: str) -> str:
+    """The script for a shell, with the functions that print microphones, models and strengths where it uses them."""
+    script = shtab.complete(parser, shell)
+    preamble = "\n\n".join(
+        FUNCTIONS[shell].format(words=words, command=command)
+        for words, command in WORDS.items()
+        if f"_densenoiser_{words}" in script
+    )
+    return shtab.complete(parser, shell, preamble={shell: preamble}).rstrip("\n") + "\n"
+
+
+def _complete(parser: argparse.ArgumentParser, command: str) -> None:
+    """Lets the shell complete what COMPLETERS names, and file names where the parser wants a Path."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                _complete_paths(command)
+            for name, subparser in action.choices.items():
+                _complete(subparser, name)
         elif action.type is Path:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif words := COMPLETERS.get((command, action.dest)):
+            action.complete = {  # type: ignore[attr-defined]
+                "bash": f"_densenoiser_{words}",
+                "zsh": f"_densenoiser_{words}",
+                "fish": f"(__densenoiser_{words})",
+            }
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from densenoiser_models import __version__
-from densenoiser_models.arguments import PROVIDERS, strength
+from densenoiser_models.arguments import PROVIDERS, Parser, strength
 
 from .i18n import _
 from .settings.settings import AUTO
@@ -15,7 +15,7 @@ BACKENDS = (AUTO, "pulse", "portaudio")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="densenoised",
         description=_('Filters the microphone and hands applications the clean speech as "DenseNoiser Mic".'),
     )

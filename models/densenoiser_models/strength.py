@@ -34,4 +34,6 @@ def parse_strength(text: str) -> float:
 
 
 def _fault(value: object) -> str:
-    return _('strength must be "full" or a number of dB from 0 up, is {value}').format(value=value)
+    return _(
+        'strength must be "full" or a number of dB from 0 up (for example 12, gentle; 30, strong), is {value}'
+    ).format(value=value)

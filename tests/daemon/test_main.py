@@ -102,7 +102,7 @@ def test_version(bare: dict[str, str]) -> None:
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--strength", "-3"], "strength must be"),
         (["--strength", "loud"], "strength must be"),
-        (["--provider", "tpu"], "invalid choice: 'tpu'"),
+        (["--provider", "tpu"], "unknown: 'tpu'"),
         (["--output", "cable"], "--output goes with --backend portaudio"),
         (["--backend", "portaudio"], "--backend portaudio needs --output"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def test_the_shell_can_read_it(script: Path) -> None:
     ("words", "offers"),
     [
         (["densenoiser", "st"], {"status", "strength"}),
-        (["densenoiser", "status", "--"], {"--help", "--json", "--watch"}),
+        (["densenoiser", "status", "--"], {"--help", "--json", "--verbose", "--watch"}),
         (["densenoiser", "doctor", "--f"], {"--fix"}),
     ],
 )
@@ -82,3 +83,39 @@ def test_fish_completes_commands() -> None:
     script = SHARE / "fish" / "vendor_completions.d" / "densenoiser.fish"
     done = run("fish", "--no-config", "-c", f"source {script}; complete -C 'densenoiser st'")
     assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {"status", "strength"}
+
+
+@pytest.fixture
+def with_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ``densenoiser`` first on PATH that lists two microphones and a model."""
+    program = tmp_path / "densenoiser"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = mics ] && printf \'[\\n  {\\n    "name": "usb.mic",\\n    "is_default": true\\n  },\\n'
+        '  {\\n    "name": "webcam"\\n  }\\n]\\n\'\n'
+        '[ "$1" = models ] && printf \'[\\n  {\\n    "name": "densenet-tiny",\\n  }\\n]\\n\'\n',
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+VALUES = [
+    ("mic", {"auto", "usb.mic", "webcam"}),
+    ("model", {"densenet-tiny"}),
+    ("strength", {"full", "0", "6", "12", "20", "30"}),
+]
+
+
+@pytest.mark.usefixtures("with_daemon")
+@pytest.mark.parametrize(("command", "offers"), VALUES)
+def test_bash_completes_microphones_models_and_strengths(command: str, offers: set[str]) -> None:
+    test_bash_completes_commands_and_options(["densenoiser", command, '""'], offers)
+
+
+@pytest.mark.usefixtures("with_daemon")
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+@pytest.mark.parametrize(("command", "offers"), VALUES)
+def test_fish_completes_microphones_models_and_strengths(command: str, offers: set[str]) -> None:
+    script = SHARE / "fish" / "vendor_completions.d" / "densenoiser.fish"
+    done = run("fish", "--no-config", "-c", f"source {script}; complete -C 'densenoiser {command} '")
+    assert {line.split("\t")[0] for line in done.stdout.splitlines()} == offers

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from densenoiser_models import __version__
-from densenoiser_models.arguments import strength
+from densenoiser_models.arguments import Parser, strength
 
 from ..errors import DensenoiserError, UsageError
 from ..i18n import _
@@ -19,7 +19,7 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    words = (sys.argv[1:] if argv is None else list(argv)) or ["status"]
     try:
         try:
             return _run(words)
@@ -70,7 +70,7 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
     ``wanted`` is the command that will run: of those in ``modules`` only its module is loaded, or all for None.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="densenoiser",
         description=_("Control DenseNoiser, the noise filter for the microphone."),
         epilog=_(

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..arguments import positive
+from ..arguments import Parser, positive
 from ..errors import AudioFileError, ModelError
 from ..model_file import DEFAULT_MODEL, user_models_folder, weights_folder
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="densenoiser-train", description="Train DenseNoiser's networks.")
+    parser = Parser(prog="densenoiser-train", description="Train DenseNoiser's networks.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     pool = commands.add_parser("pool", help="take recordings to the spectrum once, for training")
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_fit(commands: argparse._SubParsersAction[Parser]) -> None:
     fit = commands.add_parser("fit", help="train a network; start with torchrun for more than one process")
     fit.add_argument("--out", type=Path, required=True, help="folder of the run; an unfinished run there is resumed")
     fit.add_argument("--pool", type=Path, required=True, help="pool to train on")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pty
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +13,6 @@ from typing import Any
 
 import pytest
 from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
-from tests.support.waiting import wait_until
 
 from densenoiser_daemon.command.cli import build_parser, main
 from densenoiser_daemon.control.service import ControlService
@@ -108,6 +104,10 @@ def test_status_for_people(
     assert "noise passes through to Zoom: NaN from the model" in printed(capsys, "status")
 
 
+def test_alone_it_prints_the_status(service: ControlService, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys) == printed(capsys, "status")
+
+
 def test_status_for_programs_is_strict_json(
     service: ControlService, controls: RecordedControls, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,9 +153,11 @@ def test_watching_ends_with_the_bus(service: ControlService, bus_process: subpro
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ([], 2, "required: COMMAND"),
-        (["dance"], 2, "invalid choice: 'dance'"),
-        (["strength", "loud"], 2, "\"full\" or a number of dB from 0 up, is 'loud'"),
+        (["xyzzy"], 2, "unknown: 'xyzzy'; there are: status,"),
+        (["stauts"], 2, "unknown: 'stauts', did you mean 'status'; there are:"),
+        (["status", "--jsno"], 2, "unknown: '--jsno', did you mean '--json'"),
+        (["--versoin"], 2, "required: COMMAND"),
+        (["strength", "loud"], 2, "is 'loud'"),
         (["strength", "--own", "--shared"], 2, "not allowed with"),
         (["mic", "piano"], 4, "no microphone 'piano'; there are: alsa_input.usb-headset (USB Headset)"),
         (["mic", "alsa"], 4, "fits several microphones"),
@@ -246,35 +248,6 @@ def test_a_command_loads_no_model_runtime(service: ControlService) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
-    service: ControlService, controls: RecordedControls
-) -> None:
-    terminal, other_end = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
-    # In a suite that runs in the background, children ignore the interrupt.
-    command = ["env", "--default-signal=INT", *COMMAND, "monitor"]
-    with subprocess.Popen(command, stdout=other_end, stderr=other_end, env=environment) as process:
-        os.close(other_end)
-        wait_until(lambda: len(service._watchers) == 1)
-        text = ""
-        while "dB" not in text:
-            text += os.read(terminal, 4096).decode(errors="replace")
-        controls.status = replace(controls.status, listeners=("Audacity",))
-        while "Audacity" not in text:
-            text += os.read(terminal, 4096).decode(errors="replace")
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            try:
-                os.read(terminal, 4096)
-            except OSError:  # the other end is closed
-                break
-        assert process.wait(5) == 0
-    os.close(terminal)
-    assert "-30.0 dBFS" in text
-    assert "12.0 dB" in text
-    wait_until(lambda: len(service._watchers) == 0)
 
 
 def test_the_exit_codes_are_documented() -> None:

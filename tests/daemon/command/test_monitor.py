@@ -6,7 +6,7 @@ import math
 
 from rich.console import Console
 
-from densenoiser_daemon.command.monitor import draw, meter
+from densenoiser_daemon.command.monitor import STRENGTHS_DB, draw, meter, stepped
 
 
 def test_a_meter_is_as_long_as_it_is_loud() -> None:
@@ -56,3 +56,13 @@ def test_the_picture_shows_names_as_they_are() -> None:
     assert "[bold]Mic (automatic)" in capture.get()
     assert "the sound broke off once" in capture.get()
     assert "silence" in capture.get()
+
+
+def test_plus_and_minus_go_through_the_strengths_and_stay_at_the_ends() -> None:
+    up = [0.0]
+    while stepped(up[-1], up=True) != up[-1]:
+        up.append(stepped(up[-1], up=True))
+    assert tuple(up) == STRENGTHS_DB
+    assert stepped(math.inf, up=False) == 30.0
+    assert stepped(15.5, up=False) == 12.0
+    assert stepped(0.0, up=False) == 0.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 _METER_APPLICATIONS = frozenset({"org.PulseAudio.pavucontrol", "org.kde.plasma-pa", "org.gnome.VolumeControl"})
@@ -33,8 +35,30 @@ def listening_applications(outputs: Iterable[SourceOutput], source_index: int) -
 
 
 def is_own(stream: Stream) -> bool:
-    """Whether it belongs to a program of ours: the daemon, the doctor, the command line."""
-    return _name(stream).casefold().startswith(_OWN_PREFIX)
+    """Whether it belongs to a program of ours: the daemon, the doctor, the command line.
+
+    The process decides. Names are for servers that do not tell it, or tell one of another container: PipeWire 1.4 and
+    later put other names into a stream than earlier ones.
+    """
+    process = stream.proplist.get("application.process.id", "")
+    return _is_our_process(process) or _name(stream).casefold().startswith(_OWN_PREFIX)
+
+
+def _is_our_process(process: str) -> bool:
+    """Whether it runs a program of ours, by itself or in a Python."""
+    if not process.isdecimal():
+        return False
+    if int(process) == os.getpid():
+        return True
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:  # it has ended, or is another user's
+        return False
+    program, *arguments = words
+    if not Path(program).name.startswith("python"):
+        return Path(program).name.startswith(_OWN_PREFIX)
+    script = next((word for word in arguments if not word.startswith("-")), "")
+    return Path(script).name.startswith(_OWN_PREFIX)
 
 
 def _is_level_meter(output: SourceOutput) -> bool:

@@ -120,9 +120,12 @@ def settings(store: SettingsFile) -> Iterator[Finding]:
         yield Finding("settings", Verdict.GOOD, _("the settings in {path} are fine").format(path=store.path))
 
 
-def autostart() -> Iterator[Finding]:
-    """The unit is there, starts a program that exists, and is enabled."""
+def autostart(by_tray: bool = False) -> Iterator[Finding]:
+    """The unit is there, starts a program that exists, and is enabled. ``by_tray``: the tray icon starts it at login."""
     unit = next((folder / UNIT for folder in _unit_folders() if (folder / UNIT).is_file()), None)
+    if unit is None and by_tray:
+        yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login, with the tray icon"))
+        return
     if unit is None:
         text = _("{unit} is not installed, so the daemon does not start by itself").format(unit=UNIT)
         yield Finding("autostart", Verdict.ADVICE, text, "densenoiser install-user")
@@ -135,6 +138,8 @@ def autostart() -> Iterator[Finding]:
     answer = systemctl("is-enabled", UNIT).stdout.strip()
     if answer == "enabled":
         yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login"))
+    elif by_tray:
+        yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login, with the tray icon"))
     else:
         text = _("the daemon does not start at login ({answer})").format(answer=answer or _("no service manager"))
         yield Finding("autostart", Verdict.ADVICE, text, f"systemctl --user enable --now {UNIT}")

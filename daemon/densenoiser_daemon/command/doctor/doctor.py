@@ -18,11 +18,12 @@ from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
 from ..terminal import complain, say, say_json
-from . import daemon_checks, machine_checks
+from . import daemon_checks, machine_checks, tray_checks
 from .finding import Finding, Verdict
 from .server_checks import check_sound
 
-_SIGNS = {Verdict.GOOD: ("✓", "32"), Verdict.ADVICE: ("!", "33"), Verdict.FAULT: ("✗", "31")}
+_SIGNS = {Verdict.FAULT: ("✗", "31"), Verdict.ADVICE: ("!", "33"), Verdict.GOOD: ("✓", "32")}
+"""The sign of each verdict and its colour, the worst first."""
 _CONNECT_SECONDS = 5.0
 _PULSE_ERRORS = (pulsectl.PulseError, LibPulse.CallError)
 
@@ -30,30 +31,23 @@ _PULSE_ERRORS = (pulsectl.PulseError, LibPulse.CallError)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--fix", action="store_true", help=_("mend what is safe to mend, and say what was done"))
-    parser.add_argument("--json", action="store_true", help=_("as JSON"))
+    parser.add_argument("--verbose", action="store_true", help=_("say what is fine, too"))
+    parser.add_argument("--json", action="store_true", help=_("as JSON; always with what is fine"))
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if nothing is at fault (any more), 1 otherwise."""
-    report: list[dict[str, str]] = []
-    faults = 0
-    for finding in examine():
-        mended = _mend(finding) if args.fix and finding.mend is not None else ""
-        faults += finding.verdict is Verdict.FAULT and not mended
-        report.append(
-            {
-                "check": finding.check,
-                "verdict": finding.verdict,
-                "text": finding.text,
-                "remedy": finding.remedy,
-                "mended": mended,
-            }
-        )
-        if not args.json:
-            _say(finding, mended)
+    # Mended while the checks go on, as later ones look at what earlier ones mended; said when all is known.
+    report = [(finding, _mend(finding) if args.fix and finding.mend is not None else "") for finding in examine()]
+    faults = sum(finding.verdict is Verdict.FAULT and not mended for finding, mended in report)
     if args.json:
-        say_json(report)
-    elif faults:
+        say_json([_for_json(finding, mended) for finding, mended in report])
+        return 1 if faults else 0
+    worst_first = list(_SIGNS)
+    for finding, mended in sorted(report, key=lambda entry: worst_first.index(entry[0].verdict)):
+        if finding.verdict is not Verdict.GOOD or args.verbose:
+            _say(finding, mended)
+    if faults:
         say(ngettext("{n} fault.", "{n} faults.", faults).format(n=faults))
     else:
         say(_("No fault is left.") if args.fix else _("No fault was found."))
@@ -75,7 +69,9 @@ def examine() -> Iterator[Finding]:
     yield from machine_checks.providers(chosen)
     yield from machine_checks.realtime(process)
     yield from machine_checks.tray()
-    yield from daemon_checks.autostart()
+    yield from tray_checks.panel()
+    yield from tray_checks.entry()
+    yield from daemon_checks.autostart(by_tray=tray_checks.starts_daemon())
 
 
 def _sound(
@@ -94,6 +90,16 @@ def _sound(
                 "start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"
             ),
         )
+
+
+def _for_json(finding: Finding, mended: str) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "verdict": finding.verdict,
+        "text": finding.text,
+        "remedy": finding.remedy,
+        "mended": mended,
+    }
 
 
 def _mend(finding: Finding) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from ...i18n import _
 from ...settings.settings import Settings
 from ...system.realtime import NORMAL, scheduling
 from .finding import Finding, Verdict
+from .tray_checks import has_desktop
 
 _RTKIT = "/usr/share/dbus-1/system-services/org.freedesktop.RealtimeKit1.service"
 
@@ -70,7 +70,7 @@ def realtime(process: int) -> Iterator[Finding]:
 
 def tray() -> Iterator[Finding]:
     """What the tray icon needs."""
-    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+    if not has_desktop():
         yield Finding("tray", Verdict.GOOD, _("no desktop here, so no tray; the densenoiser command does all it can"))
         return
     missing = _missing_for_tray()

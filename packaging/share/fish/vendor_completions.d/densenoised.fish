@@ -4,6 +4,19 @@
 # 2) Ensure a binary named densenoised is in your PATH
 # See also: https://fishshell.com/docs/current/completions.html#where-to-put-completions
 
+# Custom Preamble
+function __densenoiser_microphones
+  echo auto; densenoiser mics --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+end
+
+function __densenoiser_models
+  densenoiser models --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+end
+
+function __densenoiser_strengths
+  echo full 30 20 12 6 0 | tr ' ' '\n'
+end
+# End Custom Preamble
 
 # Parse current commandline:
 # - _shtab_densenoised_cmdpath=(sub)command path seen so far
@@ -57,10 +70,10 @@ complete -c densenoised -e
 complete -c densenoised -f
 
 complete -c densenoised -n _shtab_densenoised_using -s h -l help -d 'show this help message and exit'
-complete -c densenoised -n _shtab_densenoised_using -l device -x -d 'microphone to filter (default: as set, or the server'"'"'s default)'
+complete -c densenoised -n _shtab_densenoised_using -l device -xka "(__densenoiser_microphones)" -d 'microphone to filter (default: as set, or the server'"'"'s default)'
 complete -c densenoised -n _shtab_densenoised_using -l list-devices -d 'list the microphones, mark the chosen one, and exit'
-complete -c densenoised -n _shtab_densenoised_using -l strength -x -d 'remove at most this much noise; 0 passes everything'
-complete -c densenoised -n _shtab_densenoised_using -l model -x -d 'model to filter with'
+complete -c densenoised -n _shtab_densenoised_using -l strength -xka "(__densenoiser_strengths)" -d 'remove at most this much noise; 0 passes everything'
+complete -c densenoised -n _shtab_densenoised_using -l model -xka "(__densenoiser_models)" -d 'model to filter with'
 complete -c densenoised -n _shtab_densenoised_using -l provider -xka "auto cpu cuda" -d 'where the model runs'
 complete -c densenoised -n _shtab_densenoised_using -l backend -xka "auto pulse portaudio" -d 'sound system (default: auto)'
 complete -c densenoised -n _shtab_densenoised_using -l output -x -d 'with --backend portaudio: the virtual cable to play into'

@@ -4,6 +4,19 @@
 # 2) Ensure a binary named densenoiser is in your PATH
 # See also: https://fishshell.com/docs/current/completions.html#where-to-put-completions
 
+# Custom Preamble
+function __densenoiser_microphones
+  echo auto; densenoiser mics --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+end
+
+function __densenoiser_models
+  densenoiser models --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+end
+
+function __densenoiser_strengths
+  echo full 30 20 12 6 0 | tr ' ' '\n'
+end
+# End Custom Preamble
 
 # Parse current commandline:
 # - _shtab_densenoiser_cmdpath=(sub)command path seen so far
@@ -77,14 +90,17 @@ complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenois
 complete -c densenoiser -n '_shtab_densenoiser_using strength' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using strength' -l own -d 'for the microphone in use alone'
 complete -c densenoiser -n '_shtab_densenoiser_using strength' -l shared -d 'let the microphone in use share the common strength again'
+complete -c densenoiser -n '_shtab_densenoiser_using strength; and test $_shtab_densenoiser_npos -eq 0' -ka "(__densenoiser_strengths)" -d 'a number of dB from 0 (nothing) up, or "full"'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mic -d 'Show or choose the microphone.'
 complete -c densenoiser -n '_shtab_densenoiser_using mic' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using mic' -l channels -x -d 'the channel of it that carries your voice, from 1; or "auto": chosen by speech'
+complete -c densenoiser -n '_shtab_densenoiser_using mic; and test $_shtab_densenoiser_npos -eq 0' -ka "(__densenoiser_microphones)" -d 'its name, description, number or a part of one; or "auto"'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a default -d 'Show or choose whether applications that do not choose take DenseNoiser Mic.'
 complete -c densenoiser -n '_shtab_densenoiser_using default' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using default; and test $_shtab_densenoiser_npos -eq 0' -ka "on off" -d 'make it the default microphone, or no longer'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a model -d 'Show or choose the model.'
 complete -c densenoiser -n '_shtab_densenoiser_using model' -s h -l help -d 'show this help message and exit'
+complete -c densenoiser -n '_shtab_densenoiser_using model; and test $_shtab_densenoiser_npos -eq 0' -ka "(__densenoiser_models)" -d 'a model'"'"'s name or .onnx file'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mics -d 'List the microphones.'
 complete -c densenoiser -n '_shtab_densenoiser_using mics' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using mics' -l json -d 'as JSON'
@@ -96,8 +112,8 @@ complete -c densenoiser -n '_shtab_densenoiser_using monitor' -s h -l help -d 's
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a enhance -d 'Remove noise from audio files of any rate, channel count and format that libsndfile reads.'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -s o -l output -x -d 'a file for one input; a folder for several, or with a / at its end'
-complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l model -x -d 'a model'"'"'s name or .onnx path (default: densenet-small)'
-complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l strength -x -d 'at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'
+complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l model -xka "(__densenoiser_models)" -d 'a model'"'"'s name or .onnx path (default: densenet-small)'
+complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l strength -xka "(__densenoiser_strengths)" -d 'at most this much attenuation, dB; 0 changes nothing (default: "full", what the model does)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l provider -xka "auto cpu cuda" -d 'where the model runs (default: cpu)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l jobs -x -d 'files at a time (default: one a CPU)'
 complete -c densenoiser -n '_shtab_densenoiser_using enhance' -l force -d 'overwrite files that exist'
