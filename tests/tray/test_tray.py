@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -84,14 +85,14 @@ def test_the_icon_changes_with_the_state(panel: Panel, daemon: QuietDaemon, star
     start_tray()
     panel.wait_for_icon()
     wait_until(lambda: panel.tooltip() == "Removing noise for Zoom")
-    pictures = {Path(panel.icon_path()).read_bytes()}
+    pictures = {panel.icon_path().read_bytes()}
     for state, tooltip in (
         (State.BYPASSED, "Noise is not removed: the model failed"),
         (State.IDLE, "Ready; nobody is listening"),
     ):
         daemon.show(state=state, reason=Fact("model-failed", {"error": "the model failed"}), listeners=())
         wait_until(partial(_shows, panel, tooltip))
-        pictures.add(Path(panel.icon_path()).read_bytes())
+        pictures.add(panel.icon_path().read_bytes())
     assert len(pictures) == 3
 
 
@@ -202,6 +203,24 @@ def test_where_the_bus_cannot_start_the_daemon_the_tray_does(
     start_tray(["--start"])
     panel.wait_for_icon()
     wait_until(lambda: started.is_file() and started.read_text(encoding="utf-8") == "--wait\n")
+
+
+def test_an_interrupt_of_a_waiting_tray_is_no_crash(bus: str, start_tray: StartTray) -> None:
+    tray = start_tray(["--start"])  # no daemon is installed: that is said before the wait begins
+    assert tray.stderr is not None
+    first = tray.stderr.readline()
+    tray.send_signal(signal.SIGINT)
+    _, said = tray.communicate(timeout=20)
+    assert (tray.returncode, "Traceback" in first + said) == (130, False), said
+
+
+def test_an_interrupt_of_a_shown_icon_is_no_crash(panel: Panel, start_tray: StartTray) -> None:
+    tray = start_tray()
+    panel.wait_for_icon()
+    wait_until(lambda: panel.menu().find("Start DenseNoiser"))
+    tray.send_signal(signal.SIGINT)
+    _, said = tray.communicate(timeout=20)
+    assert (tray.returncode, said) == (0, "")
 
 
 @pytest.fixture

@@ -272,3 +272,10 @@ def test_monitor_draws_live_meters_in_a_terminal_and_ends_on_interrupt(
 def test_the_exit_codes_are_documented() -> None:
     epilog = build_parser(wanted="").epilog or ""
     assert [code for code in range(8) if f"{code} " not in epilog] == []
+
+
+@pytest.mark.parametrize("words", [["status"], ["mics", "--json"], ["--help"], ["--version"]])
+def test_a_full_disk_is_one_clear_line(service: ControlService, words: list[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123  (a device)
+        done = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "densenoiser: [Errno 28] No space left on device\n")
