@@ -117,8 +117,8 @@ class Entry:
 class Panel:
     """Runs on its own thread from construction to ``close``; every method blocks and may be called from the test."""
 
-    def __init__(self, address: str, has_notifications: bool = True) -> None:
-        self._has_notifications = has_notifications
+    def __init__(self, address: str, has_notifications: bool = True, has_icons: bool = True) -> None:
+        self._has_notifications, self._has_icons = has_notifications, has_icons
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="panel")
         self._thread.start()
@@ -205,7 +205,8 @@ class Panel:
         match = Message(_BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", signature="s", body=[rule])
         await self._bus.call(match)
         self._bus.export("/StatusNotifierWatcher", self._watcher)
-        await self._bus.request_name(self._watcher.name)
+        if self._has_icons:
+            await self._bus.request_name(self._watcher.name)
         if self._has_notifications:
             self._bus.export("/org/freedesktop/Notifications", self._notifications)
             await self._bus.request_name(self._notifications.name)
