@@ -15,6 +15,7 @@ from pulsectl._pulsectl import LibPulse
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
+from ..remedies import start_sound_server
 from ..terminal import complain, say, say_json
 from . import daemon_checks, machine_checks
 from .finding import Finding, Verdict
@@ -82,9 +83,7 @@ def _sound(is_running: bool, choice: str) -> Iterable[Finding]:
             "server",
             Verdict.FAULT,
             _("no sound server answers: {error}").format(error=error),
-            _(
-                "start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"
-            ),
+            start_sound_server(),
         )
 
 
