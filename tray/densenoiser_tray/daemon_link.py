@@ -14,6 +14,7 @@ from dbus_fast import Message, MessageType, NameFlag, RequestNameReply, Variant
 
 from . import bus, desktop
 from .bus import DBUS, DBUS_PATH, BusError, RefusedError
+from .daemon_start import NAME, start_daemon
 from .i18n import _
 from .menu import Action, Do
 from .notifications import Notification
@@ -21,7 +22,6 @@ from .status import DaemonSnapshot, Microphone, Reason
 
 log = logging.getLogger(__name__)
 
-NAME = "org.densenoiser.Daemon1"
 PATH = "/org/densenoiser/Daemon1"
 OWN_NAME = "org.densenoiser.Tray1"
 """Owned while the tray runs, so that there is one icon only."""
@@ -73,9 +73,9 @@ class DaemonLink:
         value = Variant(signature, action.argument)
         self._later(bus.call(self._bus, NAME, PATH, bus.PROPERTIES, "Set", "ssv", NAME, name, value))
 
-    def start_daemon(self, otherwise: Callable[[], None]) -> None:
-        """Let the bus start the daemon; ``otherwise`` if the bus does not know how. Any thread."""
-        self._later(self._start_daemon(otherwise))
+    def start_daemon(self) -> None:
+        """Start the daemon. Any thread; a refusal comes back through ``failed``."""
+        self._later(start_daemon(self._bus))
 
     def notify(self, notification: Notification, icon: str) -> None:
         """Show it on the desktop in place of the last one; silently nothing without a notification service. Any thread."""
@@ -164,14 +164,6 @@ class DaemonLink:
             microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
             models=tuple(m[0] for m in models),
         )
-
-    async def _start_daemon(self, otherwise: Callable[[], None]) -> None:
-        try:
-            await bus.call(self._bus, DBUS, DBUS_PATH, DBUS, "StartServiceByName", "su", NAME, 0)
-        except RefusedError as error:
-            if error.name != f"{DBUS}.Error.ServiceUnknown":
-                raise
-            otherwise()
 
     async def _notify(self, notification: Notification, icon: str) -> None:
         with contextlib.suppress(RefusedError):

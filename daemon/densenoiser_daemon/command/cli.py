@@ -15,6 +15,8 @@ from ..i18n import _
 from .terminal import complain, discard_output
 
 EXIT_INTERRUPTED = 130
+_LEAVE_IT = {"status", "quit"}
+"""Commands that start no daemon: one says whether it runs, and may be asked every second by a panel; one ends it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -172,7 +174,11 @@ async def _ask_daemon(args: argparse.Namespace) -> int:
         "monitor": daemon_commands.monitor,
         "quit": daemon_commands.end,
     }
-    async with DaemonClient() as client:
+
+    def started() -> None:
+        complain(_("DenseNoiser was not running; it has been started."))
+
+    async with DaemonClient(None if args.command in _LEAVE_IT else started) as client:
         await asks[args.command](client, args)
     return 0
 
