@@ -111,7 +111,8 @@ def test_where_it_does_not_nothing_of_it_is(
     remedy: Callable[[], str], programs: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = bare_path(tmp_path / "bin", *programs)
-    (tmp_path / "bin" / "systemctl").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    # "cat" shows a unit's file without a manager too.
+    (tmp_path / "bin" / "systemctl").write_text('#!/bin/sh\n[ "$2" = cat ]\n', encoding="utf-8")
     (tmp_path / "bin" / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", path)
     assert "systemctl" not in remedy()
