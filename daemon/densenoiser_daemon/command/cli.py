@@ -12,7 +12,7 @@ from densenoiser_models.arguments import strength
 
 from ..errors import DensenoiserError, UsageError
 from ..i18n import _
-from .terminal import complain, discard_output
+from .terminal import complain, discard_output, spell_what_cannot_be_written
 
 EXIT_INTERRUPTED = 130
 _LEAVE_IT = {"status", "quit"}
@@ -22,6 +22,7 @@ _LEAVE_IT = {"status", "quit"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    spell_what_cannot_be_written()
     try:
         try:
             return _run(words)
