@@ -156,6 +156,8 @@ async def _ask_daemon(args: argparse.Namespace) -> int:
     }
 
     def started() -> None:
+        if args.command == "toggle":
+            args.command = "on"  # nothing was filtered so far, so the other way is on, whatever the settings say
         complain(_("DenseNoiser was not running; it has been started."))
 
     async with DaemonClient(None if args.command in _LEAVE_IT else started) as client:
