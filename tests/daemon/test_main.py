@@ -99,7 +99,7 @@ def test_version(bare: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (["--no-such-option"], "unknown: '--no-such-option'"),
         (["--strength", "-3"], "strength must be"),
         (["--strength", "loud"], "strength must be"),
         (["--provider", "tpu"], "unknown: 'tpu'"),

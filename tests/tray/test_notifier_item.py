@@ -67,7 +67,7 @@ def test_the_menu_has_switches_choices_and_texts(panel: Panel, shown: Shown) -> 
 
 
 def test_a_click_is_passed_on(panel: Panel, shown: Shown) -> None:
-    panel.click("Strength", "12 dB")
+    panel.click("Strength", "Gentle, 12 dB")
     panel.click("Quit")
     assert shown.clicks == [Action(Do.SET_STRENGTH, 12.0), Action(Do.QUIT)]
 
@@ -83,10 +83,10 @@ def test_a_menu_whose_entries_stay_is_not_laid_out_again(panel: Panel, shown: Sh
     daemon = replace(RUNNING, muted=True, strength_db=12.0, listeners=())
     shown.item.show(Condition.MUTED, "Muted", build(daemon, starts_at_login=False, has_monitor=True))
     wait_until(lambda: panel.menu().find("Mute").is_checked)
-    assert panel.menu().find("Strength", "12 dB").is_checked
+    assert panel.menu().find("Strength", "Gentle, 12 dB").is_checked
     assert panel.revision() == revision
     assert panel.menu().entries[0].label == "Muted"
-    wait_until(lambda: panel.changed_entries >= {"Mute", "12 dB", "Full", "Muted"})
+    wait_until(lambda: panel.changed_entries >= {"Mute", "Gentle, 12 dB", "Full", "Muted"})
 
 
 def test_a_late_click_hits_no_other_entry(panel: Panel, shown: Shown) -> None:

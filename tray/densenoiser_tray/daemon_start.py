@@ -23,7 +23,7 @@ async def start_daemon(connection: MessageBus) -> None:
     try:
         await bus.call(connection, DBUS, DBUS_PATH, DBUS, "StartServiceByName", "su", NAME, 0)
     except RefusedError as error:
-        if error.name in _ENDED:
+        if not error.name or error.name in _ENDED:  # without a name: the bus is gone
             raise
         if error.name != _UNKNOWN:
             log.warning("the session bus cannot start the daemon: %s", error)

@@ -91,5 +91,5 @@ def _without_icon(runs: bool) -> Notification:
             "command densenoiser in a terminal."
         )
     else:
-        body = _("This desktop shows no tray icons. To start it, type in a terminal: densenoiser on")
+        body = _("This desktop shows no tray icons. To start it, type in a terminal: densenoised")
     return Notification(_title(runs), body)

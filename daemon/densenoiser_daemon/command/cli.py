@@ -12,7 +12,7 @@ from densenoiser_models.arguments import Parser, strength
 
 from ..errors import DensenoiserError, UsageError
 from ..i18n import _
-from .terminal import complain, discard_output
+from .terminal import complain, discard_output, spell_what_cannot_be_written
 
 EXIT_INTERRUPTED = 130
 _LEAVE_IT = {"status", "quit"}
@@ -21,7 +21,12 @@ _LEAVE_IT = {"status", "quit"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+<<<<<<< HEAD
     words = (sys.argv[1:] if argv is None else list(argv)) or ["status"]
+=======
+    words = sys.argv[1:] if argv is None else list(argv)
+    spell_what_cannot_be_written()
+>>>>>>> 7db19efb6bb4087f8344db3a155ea93188c247d6
     try:
         try:
             return _run(words)
@@ -176,6 +181,8 @@ async def _ask_daemon(args: argparse.Namespace) -> int:
     }
 
     def started() -> None:
+        if args.command == "toggle":
+            args.command = "on"  # nothing was filtered so far, so the other way is on, whatever the settings say
         complain(_("DenseNoiser was not running; it has been started."))
 
     async with DaemonClient(None if args.command in _LEAVE_IT else started) as client:

@@ -37,7 +37,7 @@ def has_service_manager() -> bool:
 
 def has_unit(name: str) -> bool:
     """Whether this session has a systemd user manager that knows the unit of this name."""
-    return shutil.which("systemctl") is not None and systemctl("cat", name).returncode == 0
+    return has_service_manager() and systemctl("cat", name).returncode == 0  # which alone reads files without a manager
 
 
 def systemctl(*words: str) -> subprocess.CompletedProcess[str]:

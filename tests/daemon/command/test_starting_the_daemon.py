@@ -58,6 +58,15 @@ def test_a_command_starts_the_daemon_and_says_so(serve: None, capsys: pytest.Cap
     assert main(["quit"]) == 0
 
 
+def test_toggling_a_daemon_that_was_not_there_switches_on(serve: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was filtered before, so that the other way is on: a menu entry with this command must not end in "off"."""
+    assert main(["toggle"]) == 0
+    assert capsys.readouterr().out == "Noise removal is on.\n"
+    assert main(["toggle"]) == 0
+    assert capsys.readouterr().out == "Noise removal is off.\n"
+    assert main(["quit"]) == 0
+
+
 @pytest.mark.parametrize("command", ["status", "quit"])
 def test_asking_whether_it_runs_and_ending_it_start_nothing(
     serve: None, capsys: pytest.CaptureFixture[str], command: str
@@ -111,7 +120,8 @@ def test_where_it_does_not_nothing_of_it_is(
     remedy: Callable[[], str], programs: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = bare_path(tmp_path / "bin", *programs)
-    (tmp_path / "bin" / "systemctl").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    # "cat" shows a unit's file without a manager too.
+    (tmp_path / "bin" / "systemctl").write_text('#!/bin/sh\n[ "$2" = cat ]\n', encoding="utf-8")
     (tmp_path / "bin" / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", path)
     assert "systemctl" not in remedy()
