@@ -68,7 +68,7 @@ def test_the_menu_has_switches_choices_and_texts(panel: Panel, shown: Shown) -> 
 
 def test_a_click_is_passed_on(panel: Panel, shown: Shown) -> None:
     panel.click("Strength", "Gentle, 12 dB")
-    panel.click("Quit")
+    panel.click("Hide this icon: DenseNoiser keeps running")
     assert shown.clicks == [Action(Do.SET_STRENGTH, 12.0), Action(Do.QUIT)]
 
 

@@ -21,12 +21,8 @@ _LEAVE_IT = {"status", "quit"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-<<<<<<< HEAD
     words = (sys.argv[1:] if argv is None else list(argv)) or ["status"]
-=======
-    words = sys.argv[1:] if argv is None else list(argv)
     spell_what_cannot_be_written()
->>>>>>> 7db19efb6bb4087f8344db3a155ea93188c247d6
     try:
         try:
             return _run(words)
