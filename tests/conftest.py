@@ -249,6 +249,10 @@ def start_tray(bus: str, x_display: str, tmp_path: Path) -> Iterator[StartTray]:
     program = tmp_path / "bin" / "densenoiser-tray"
     program.parent.mkdir()
     program.write_text("from densenoiser_tray.main import main\nraise SystemExit(main())\n", encoding="utf-8")
+    # Found before that of the environment: no test leaves a real daemon behind.
+    daemon = program.with_name("densenoised")
+    daemon.write_text("#!/bin/sh\n", encoding="utf-8")
+    daemon.chmod(0o755)
 
     def start(arguments: Sequence[str] = (), **changes: str) -> subprocess.Popen[str]:
         environment = os.environ | {

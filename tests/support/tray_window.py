@@ -30,6 +30,10 @@ class TrayWindow:
                 self._docked += 1
         return self._docked
 
+    def names(self) -> list[str]:
+        """The names of all windows on the display."""
+        return [name for child in self._window.query_tree().root.query_tree().children if (name := child.get_wm_name())]
+
 
 @contextlib.contextmanager
 def tray_window(name: str) -> Iterator[TrayWindow]:

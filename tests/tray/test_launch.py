@@ -49,7 +49,9 @@ def test_start_asks_the_bus_to_start_the_daemon(panel: Panel, start_tray: StartT
     started = _plant_daemon(tmp_path / "elsewhere")
     service = SHARE / "dbus-1" / "services" / "org.densenoiser.Daemon1.service"
     text = service.read_text(encoding="utf-8").replace("@bindir@", str(tmp_path / "elsewhere"))
-    (Path(os.environ["XDG_DATA_HOME"]) / "dbus-1" / "services" / service.name).write_text(text, encoding="utf-8")
+    whole = tmp_path / service.name
+    whole.write_text(text, encoding="utf-8")
+    whole.rename(Path(os.environ["XDG_DATA_HOME"]) / "dbus-1" / "services" / service.name)  # the bus reads at once
     start_tray()
     panel.wait_for_icon()
     panel.click("Start DenseNoiser")

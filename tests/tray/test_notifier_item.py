@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -140,4 +141,5 @@ def test_no_toolkit_is_loaded_for_it(panel: Panel, daemon: QuietDaemon, start_tr
     wait_until(lambda: panel.menu().find("Remove noise").is_checked)
     panel.click("Remove noise")
     wait_until(lambda: daemon.controls.settings.enabled is False)
-    assert tray.poll() is None
+    loaded = Path(f"/proc/{tray.pid}/maps").read_text(encoding="utf-8")
+    assert [name for name in ("PIL/", "gi/", "libgtk") if name in loaded] == []

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -190,6 +191,21 @@ def test_nor_does_it_take_the_icon_of_an_old_panel(x_display: str, daemon: Quiet
         daemon.start()
         tray = start_tray()
         wait_until(window.docked, seconds=20)
+        tray.terminate()
+        _, said = tray.communicate(timeout=20)
+        assert (tray.returncode, "Traceback" in said) == (0, False), said
+
+
+def test_plain_x_without_the_letters_of_a_name_shows_the_icon(
+    x_display: str, daemon: QuietDaemon, start_tray: StartTray
+) -> None:
+    """The title is the window's name there, which has Latin letters only."""
+    with tray_window(x_display) as window:
+        daemon.controls.status = replace(daemon.controls.status, listeners=("Микрофон",))
+        daemon.start()
+        tray = start_tray(PYSTRAY_BACKEND="xorg")
+        wait_until(window.docked, seconds=20)
+        wait_until(lambda: "Removing noise for ????????" in window.names())
         tray.terminate()
         _, said = tray.communicate(timeout=20)
         assert (tray.returncode, "Traceback" in said) == (0, False), said

@@ -16,7 +16,6 @@ from .bus import BusError
 from .i18n import _
 from .notifier_item import NotifierItem
 from .panel_host import PanelHost
-from .pystray_icon import PystrayIcon
 from .shown_text import LogLines
 from .tray import PanelIcon, Tray
 
@@ -93,6 +92,8 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
     if host is PanelHost.NOTIFIER:
         icon = NotifierItem()
     else:
+        from .pystray_icon import PystrayIcon  # noqa: PLC0415  (Pillow and a toolkit, which no other panel needs)
+
         try:
             icon = PystrayIcon()
         except Exception as error:  # X and GTK raise types of their own

@@ -52,7 +52,8 @@ class PystrayIcon:
         picture = icon.draw(condition)
         if picture is not self._icon.icon:
             self._icon.icon = picture
-        self._icon.title = title
+        # On plain X the title is the window's name, which pystray cannot set in other letters than Latin.
+        self._icon.title = title if self.has_menu else title.encode("latin-1", "replace").decode("latin-1")
         if items != self._items:
             self._items = items
             self._icon.menu = self._drawn(items)
