@@ -85,7 +85,7 @@ def _sound(
         yield Finding(
             "server",
             Verdict.FAULT,
-            _("no sound server answers: {error}").format(error=error),
+            _("no sound server answers: {error}").format(error=getattr(error, "system_words", "") or error),
             _(
                 "start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"
             ),
