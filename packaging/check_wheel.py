@@ -24,6 +24,7 @@ WANTED = (
     "densenoiser_models/weights/densenet-tiny.json",
     "densenoiser_models/recipes/small.toml",
     "densenoiser_models/networks/leaky_memory.cpp",
+    "densenoiser_tray/icons/densenoiser-active.svg",
     "densenoiser_tray/main.py",
 )
 COMMANDS = (

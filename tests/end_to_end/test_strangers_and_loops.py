@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +69,16 @@ def voice(server: PrivateServer) -> Iterator[None]:
 def heard_later(server: PrivateServer, seconds: float = 1.0) -> float:
     """Level of the strangers' tone that an application hears once the daemon has had time to act, dBFS."""
     client = application(server)
-    time.sleep(0.7 + seconds)
-    return tone_dbfs(client.stop().samples[-round(seconds * RATE) :])
+    length = round(seconds * RATE)
+
+    def is_silent() -> bool:
+        samples = client.snapshot().samples
+        return len(samples) > length and tone_dbfs(samples[-length:]) < SILENT_DBFS
+
+    with suppress(TimeoutError):
+        wait_until(is_silent, 10)
+    time.sleep(2 * seconds)
+    return tone_dbfs(client.stop().samples[-length:])
 
 
 def test_a_combined_output_is_not_heard(shared_server: PrivateServer, fresh_daemon: StartDaemon) -> None:
@@ -170,9 +178,7 @@ def test_who_hears_us_through_a_chain_is_a_listener(shared_server: PrivateServer
     with ExitStack() as stack:
         name = remap(shared_server, stack)
         stack.enter_context(voice(shared_server))
-        recorder = stack.enter_context(
-            subprocess.Popen(["parecord", f"--device={name}", "--raw", "/dev/null"], env=shared_server.environment)
-        )
+        recorder = shared_server.run(["parecord", f"--device={name}", "--raw", "/dev/null"])
         wait_until(lambda: status()["listeners"] == ["parecord"], 10, "it is named")
         wait_until(lambda: status()["state"] == "running", 10, "it hears somebody")
         recorder.terminate()

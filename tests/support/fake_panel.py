@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus
 Strings = Annotated[list[str], DBusSignature("as")]
 Hints = Annotated[dict[str, Variant], DBusSignature("a{sv}")]
 _ITEM = "org.kde.StatusNotifierItem"
+_BUS = "org.freedesktop.DBus"
 _MENU = "com.canonical.dbusmenu"
 _WAIT_SECONDS = 20.0
 
@@ -115,14 +117,16 @@ class Entry:
 class Panel:
     """Runs on its own thread from construction to ``close``; every method blocks and may be called from the test."""
 
-    def __init__(self, address: str, has_notifications: bool = True) -> None:
-        self._has_notifications = has_notifications
+    def __init__(self, address: str, has_notifications: bool = True, has_icons: bool = True) -> None:
+        self._has_notifications, self._has_icons = has_notifications, has_icons
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="panel")
         self._thread.start()
         self._watcher = _Watcher()
         self._notifications = _Notifications()
         self._senders: list[str] = []
+        self.changed_entries: set[str] = set()
+        """Labels of the entries whose properties were sent anew."""
         self._do(self._open(address))
 
     def close(self) -> None:
@@ -151,8 +155,26 @@ class Panel:
     def tooltip(self) -> str:
         return str(self._get("Title"))
 
-    def icon_path(self) -> str:
-        return str(self._get("IconName"))
+    def icon_path(self) -> Path:
+        """The picture behind the icon's name, where the item says that its icons are."""
+        name, folder = str(self._get("IconName")), Path(self._get("IconThemePath"))
+        return folder / f"{name}.svg"
+
+    def activate(self) -> None:
+        """A left click on the icon."""
+        self._ask(self._watcher.items[-1], _ITEM, "Activate", "ii", 0, 0)
+
+    def pictures(self) -> list[Any]:
+        """The pictures that the item draws itself."""
+        return list(self._get("IconPixmap"))
+
+    def revision(self) -> int:
+        """Counts how often the menu was laid out anew."""
+        return int(self._ask(self._get("Menu"), _MENU, "GetLayout", "iias", 0, 0, [])[0])
+
+    def click_number(self, number: int) -> None:
+        """Click the entry that had this number once; LookupError if it is gone."""
+        self._ask(self._get("Menu"), _MENU, "Event", "isvu", number, "clicked", Variant("s", ""), 0)
 
     def menu(self) -> Entry:
         """What a click on the icon opens."""
@@ -179,8 +201,12 @@ class Panel:
     async def _open(self, address: str) -> None:
         self._bus = await MessageBus(bus_address=address).connect()
         self._bus.add_message_handler(self._note_sender)
+        rule = f"type='signal',interface='{_MENU}',member='ItemsPropertiesUpdated'"
+        match = Message(_BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", signature="s", body=[rule])
+        await self._bus.call(match)
         self._bus.export("/StatusNotifierWatcher", self._watcher)
-        await self._bus.request_name(self._watcher.name)
+        if self._has_icons:
+            await self._bus.request_name(self._watcher.name)
         if self._has_notifications:
             self._bus.export("/org/freedesktop/Notifications", self._notifications)
             await self._bus.request_name(self._notifications.name)
@@ -188,6 +214,8 @@ class Panel:
     def _note_sender(self, message: Message) -> None:
         if message.member == "RegisterStatusNotifierItem":
             self._senders.append(message.sender or "")
+        elif message.member == "ItemsPropertiesUpdated":
+            self.changed_entries |= {Entry([number, changed, []]).label for number, changed in message.body[0]}
 
     def _get(self, name: str) -> Any:
         path = self._watcher.items[-1]

@@ -114,3 +114,16 @@ def test_what_ends_the_icon_and_what_ends_the_filter_say_so() -> None:
 def test_models_are_called_by_what_they_are_good_for() -> None:
     models = find(menu(replace(RUNNING, models=("densenet-small", "densenet-tiny", "mine"))), "Model").submenu
     assert [item.label for item in models] == ["Best quality", "Lightest", "mine"]
+
+
+def test_what_is_muted_or_turned_down_in_the_sound_settings_is_said() -> None:
+    muted = replace(RUNNING, warnings=(Reason("microphone-muted", {"microphone": "Yeti"}),))
+    assert headline(muted) == "Yeti is muted in the sound settings"
+    faint = replace(RUNNING, warnings=(Reason("source-turned-down", {"db": "36"}),))
+    assert headline(faint) == headline(RUNNING)
+    assert '"DenseNoiser Mic" is turned down by 36 dB in the sound settings' in [item.label for item in menu(faint)]
+
+
+def test_it_can_be_the_default_microphone() -> None:
+    assert find(menu(RUNNING), "Use as the default microphone").action == Action(Do.BE_DEFAULT, True)
+    assert find(menu(replace(RUNNING, is_wished_default=True)), "Use as the default microphone").checked

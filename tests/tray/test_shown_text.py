@@ -60,9 +60,10 @@ def test_a_notification_shows_names_as_they_are(panel: Panel, daemon: QuietDaemo
     daemon.start()
     start_tray()
     panel.wait_for_icon()
-    daemon.show(state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-failed", {"error": f"A & B {ESCAPE}"}))
-    wait_until(lambda: panel.notifications == [("The microphone is gone", f"A & B {SPELLED}")])
-    wait_until(lambda: panel.tooltip() == f"Waiting for a microphone: A & B {SPELLED}")
+    said = f"A & B {SPELLED} was unplugged or switched off"
+    daemon.show(state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-gone", {"microphone": f"A & B {ESCAPE}"}))
+    wait_until(lambda: panel.notifications == [("The microphone is gone", said)])
+    wait_until(lambda: panel.tooltip() == f"Waiting for a microphone: {said}")
 
 
 def test_a_microphone_in_the_menu_is_named_as_it_is(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class RefusedError(Exception):
 async def connect() -> MessageBus:
     """A connection to the session bus; BusError without one. dbus-fast itself does not look into XDG_RUNTIME_DIR."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    asyncio.get_running_loop().set_exception_handler(_report)
     address = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or f"unix:path={Path(runtime) / 'bus'}"
     try:
         return await MessageBus(bus_address=address).connect()
@@ -72,3 +74,9 @@ async def call(
         name = reply.error_name or ""
         raise RefusedError(name, str(reply.body[0]) if reply.body else name)
     return list(reply.body)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out what dbus-fast had on its way when its bus ended or we left: nobody waits for that."""
+    if not isinstance(context.get("exception"), (OSError, EOFError)):
+        loop.default_exception_handler(context)

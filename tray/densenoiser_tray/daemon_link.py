@@ -14,6 +14,7 @@ from dbus_fast import Message, MessageType, NameFlag, RequestNameReply, Variant
 
 from . import bus, desktop
 from .bus import DBUS, DBUS_PATH, BusError, RefusedError
+from .daemon_start import NAME, start_daemon
 from .i18n import _
 from .menu import Action, Do
 from .notifications import Notification
@@ -21,16 +22,16 @@ from .status import DaemonSnapshot, Microphone, Reason
 
 log = logging.getLogger(__name__)
 
-NAME = "org.densenoiser.Daemon1"
 PATH = "/org/densenoiser/Daemon1"
 OWN_NAME = "org.densenoiser.Tray1"
 """Owned while the tray runs, so that there is one icon only."""
 _SHOWN = frozenset(
-    "Enabled Muted Strength Microphone ActiveMicrophoneDescription Model State Reason Listeners".split()  # noqa: SIM905
+    "Enabled Muted Strength Microphone ActiveMicrophoneDescription Model State Reason Warnings Default Listeners".split()  # noqa: SIM905
 )
 """Properties that the icon or the menu shows; levels and counters change ten times a second and are left alone."""
 _PROPERTIES = {
     Do.MUTE: ("Muted", "b"),
+    Do.BE_DEFAULT: ("Default", "b"),
     Do.SET_STRENGTH: ("Strength", "d"),
     Do.SET_MICROPHONE: ("Microphone", "s"),
     Do.SET_MODEL: ("Model", "s"),
@@ -72,9 +73,9 @@ class DaemonLink:
         value = Variant(signature, action.argument)
         self._later(bus.call(self._bus, NAME, PATH, bus.PROPERTIES, "Set", "ssv", NAME, name, value))
 
-    def start_daemon(self, otherwise: Callable[[], None]) -> None:
-        """Let the bus start the daemon; ``otherwise`` if the bus does not know how. Any thread."""
-        self._later(self._start_daemon(otherwise))
+    def start_daemon(self) -> None:
+        """Start the daemon. Any thread; a refusal comes back through ``failed``."""
+        self._later(start_daemon(self._bus))
 
     def notify(self, notification: Notification, icon: str) -> None:
         """Show it on the desktop in place of the last one; silently nothing without a notification service. Any thread."""
@@ -157,18 +158,12 @@ class DaemonLink:
             model=properties["Model"],
             state=properties["State"],
             reason=Reason(*properties["Reason"]),
+            warnings=tuple(Reason(*warning) for warning in properties.get("Warnings", ())),
+            is_wished_default=properties.get("Default", False),
             listeners=tuple(properties["Listeners"]),
             microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
             models=tuple(m[0] for m in models),
         )
-
-    async def _start_daemon(self, otherwise: Callable[[], None]) -> None:
-        try:
-            await bus.call(self._bus, DBUS, DBUS_PATH, DBUS, "StartServiceByName", "su", NAME, 0)
-        except RefusedError as error:
-            if error.name != f"{DBUS}.Error.ServiceUnknown":
-                raise
-            otherwise()
 
     async def _notify(self, notification: Notification, icon: str) -> None:
         with contextlib.suppress(RefusedError):

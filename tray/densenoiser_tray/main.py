@@ -11,12 +11,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import autostart, panel_host, programs
+from . import autostart, launch, programs
 from .bus import BusError
 from .i18n import _
+from .notifier_item import NotifierItem
+from .panel_host import PanelHost
 from .pystray_icon import PystrayIcon
 from .shown_text import LogLines
-from .tray import Tray
+from .tray import PanelIcon, Tray
 
 log = logging.getLogger("densenoiser-tray")
 
@@ -84,27 +86,26 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
             _("No graphical session (DISPLAY and WAYLAND_DISPLAY are not set); use the command: densenoiser --help")
         )
         return 1
-    if not asyncio.run(panel_host.wait(wait_seconds)):
-        log.error(
-            _(
-                "This desktop shows no tray icons. GNOME needs the extension AppIndicator and KStatusNotifierItem Support. "
-                "Everything that the icon can do, the command can too: densenoiser --help"
-            )
-        )
+    host = asyncio.run(launch.prepare(wait_seconds, start_daemon))
+    if host is None:
         return 1
-    try:
-        icon = PystrayIcon()
-    except Exception as error:  # X and GTK raise types of their own
-        log.error(_("The display cannot be used: {error}").format(error=error))
-        return 1
-    if not icon.has_menu:
-        log.warning(
-            _(
-                "The icon has no menu here: PyGObject or the AppIndicator library is missing (Debian: python3-gi and "
-                "gir1.2-ayatanaappindicator3-0.1). Use the command: densenoiser --help"
+    icon: PanelIcon
+    if host is PanelHost.NOTIFIER:
+        icon = NotifierItem()
+    else:
+        try:
+            icon = PystrayIcon()
+        except Exception as error:  # X and GTK raise types of their own
+            log.error(_("The display cannot be used: {error}").format(error=error))
+            return 1
+        if not icon.has_menu:
+            log.warning(
+                _(
+                    "The icon has no menu on this panel without PyGObject and GTK (Debian: python3-gi and gir1.2-gtk-3.0); "
+                    "a click switches noise removal. Use the command: densenoiser --help"
+                )
             )
-        )
-    return Tray(icon, program).run(start_daemon)
+    return Tray(icon, program).run()
 
 
 if __name__ == "__main__":

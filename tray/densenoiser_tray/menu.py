@@ -20,6 +20,7 @@ class Do(Enum):
     STOP = auto()
     TOGGLE = auto()
     MUTE = auto()
+    BE_DEFAULT = auto()
     SET_STRENGTH = auto()
     SET_MICROPHONE = auto()
     SET_MODEL = auto()
@@ -71,12 +72,18 @@ def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> M
     leave = Item(_("Hide this icon: DenseNoiser keeps running"), Action(Do.QUIT))
     return (
         Item(headline(daemon)),
+        *(Item(warning.words) for warning in daemon.warnings),
         SEPARATOR,
         Item(_("Remove noise"), Action(Do.TOGGLE), checked=daemon.enabled, is_default=True),
         Item(_("Mute"), Action(Do.MUTE, not daemon.muted), checked=daemon.muted),
         Item(_("Strength"), submenu=_strengths(daemon)),
         Item(_("Microphone"), submenu=_microphones(daemon)),
         Item(_("Model"), submenu=_models(daemon)),
+        Item(
+            _("Use as the default microphone"),
+            Action(Do.BE_DEFAULT, not daemon.is_wished_default),
+            checked=daemon.is_wished_default,
+        ),
         SEPARATOR,
         *monitor,
         login,
@@ -98,13 +105,19 @@ def _headline(daemon: DaemonSnapshot) -> str:
         case Condition.TROUBLE:
             return _trouble(daemon)
         case Condition.MUTED:
-            return _("Muted; {apps} hear silence").format(apps=who) if who else _("Muted")
+            return _muted(daemon, who)
         case Condition.OFF:
             return _("Off; {apps} hear the microphone as it is").format(apps=who) if who else _("Off")
         case Condition.ACTIVE:
             return _("Removing noise for {apps}").format(apps=who) if who else _("Removing noise")
         case Condition.IDLE:
             return _("Ready; nobody is listening")
+
+
+def _muted(daemon: DaemonSnapshot, who: str) -> str:
+    if not daemon.muted:
+        return daemon.warnings[0].words
+    return _("Muted; {apps} hear silence").format(apps=who) if who else _("Muted")
 
 
 def _trouble(daemon: DaemonSnapshot) -> str:

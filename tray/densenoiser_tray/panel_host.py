@@ -1,36 +1,47 @@
-"""Finds out whether the desktop shows tray icons: a StatusNotifier host on the bus, or a tray window on the X display."""
+"""Finds out how the desktop shows tray icons: a StatusNotifier host on the bus, or a tray window on the X display."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from enum import Enum, auto
 
 from dbus_fast.aio import MessageBus
 
 from . import bus
 
-_WATCHER = "org.kde.StatusNotifierWatcher"
+WATCHER = "org.kde.StatusNotifierWatcher"
+WATCHER_PATH = "/StatusNotifierWatcher"
 _POLL_SECONDS = 0.5
 
 
-async def wait(seconds: float) -> bool:
-    """Wait for a host to come up, as it does after the tray in some sessions; False if none came, BusError without a bus."""
-    connection = await bus.connect()
+class PanelHost(Enum):
+    """What shows the icon."""
+
+    NOTIFIER = auto()
+    """A StatusNotifier host: it takes icons by name, and draws the menu itself."""
+    TRAY_WINDOW = auto()
+    """The system tray of X: icons are windows of their own."""
+
+
+async def wait(connection: MessageBus, seconds: float) -> PanelHost | None:
+    """Wait for a host to come up, as it does after the tray in some sessions; None if none came."""
     try:
         async with asyncio.timeout(seconds):
-            while not (await _has_notifier_host(connection) or _has_tray_window()):
+            while True:
+                if await _has_notifier_host(connection):
+                    return PanelHost.NOTIFIER
+                if _has_tray_window():
+                    return PanelHost.TRAY_WINDOW
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
-        return False
-    finally:
-        connection.disconnect()
-    return True
+        return None
 
 
 async def _has_notifier_host(connection: MessageBus) -> bool:
-    question = (_WATCHER, "IsStatusNotifierHostRegistered")
+    question = (WATCHER, "IsStatusNotifierHostRegistered")
     try:
-        answer = await bus.call(connection, _WATCHER, "/StatusNotifierWatcher", bus.PROPERTIES, "Get", "ss", *question)
+        answer = await bus.call(connection, WATCHER, WATCHER_PATH, bus.PROPERTIES, "Get", "ss", *question)
     except bus.RefusedError:
         return False
     return bool(answer[0].value)

@@ -17,6 +17,9 @@ WAITING_FOR_SERVER = "waiting-for-server"
 WAITING_FOR_MICROPHONE = "waiting-for-microphone"
 
 
+_MUTING = {"source-muted", "microphone-muted"}
+
+
 class Condition(Enum):
     """What the icon shows."""
 
@@ -57,6 +60,12 @@ class Reason:
             "microphone-gone": _("{microphone} was unplugged or switched off"),
             "microphone-failed": _("{microphone} cannot be opened; another program may hold it"),
             "model-failed": "{error}",
+            "source-muted": _('"DenseNoiser Mic" is muted in the sound settings'),
+            "source-turned-down": _('"DenseNoiser Mic" is turned down by {db} dB in the sound settings'),
+            "microphone-muted": _("{microphone} is muted in the sound settings"),
+            "microphone-turned-down": _("{microphone} is turned down by {db} dB in the sound settings"),
+            "stranger": _("{streams} plays into DenseNoiser Mic; nobody hears it"),
+            "loop": _("{microphone} carries DenseNoiser Mic itself, so it is not used"),
             "too-slow": _("the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"),
             "too-slow-for-any-model": _(
                 "the machine is too slow for any model now; it is tried again when it is less busy"
@@ -85,6 +94,10 @@ class DaemonSnapshot:
     state: str = IDLE
     reason: Reason = field(default_factory=lambda: Reason(""))
     """Why, where the state alone does not say."""
+    warnings: tuple[Reason, ...] = ()
+    """What hinders people from being heard although the daemon works."""
+    is_wished_default: bool = False
+    """Whether it makes itself the default microphone."""
     listeners: tuple[str, ...] = ()
     microphones: tuple[Microphone, ...] = ()
     models: tuple[str, ...] = ()
@@ -96,7 +109,7 @@ class DaemonSnapshot:
             return Condition.ABSENT
         if self.state in {BYPASSED, WAITING_FOR_SERVER, WAITING_FOR_MICROPHONE}:
             return Condition.TROUBLE
-        if self.muted:
+        if self.muted or _MUTING & {warning.code for warning in self.warnings}:
             return Condition.MUTED
         if not self.enabled:
             return Condition.OFF

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from . import autostart, menu, programs
 from .daemon_link import DaemonLink
-from .i18n import _
 from .menu import Action, Do
 from .notifications import Announcer, Notification
 from .status import Condition, DaemonSnapshot
@@ -46,7 +45,7 @@ class Tray:
         self._daemon = DaemonSnapshot()
         self._redraw()
 
-    def run(self, start_daemon: bool) -> int:
+    def run(self) -> int:
         """Show the icon until Quit, SIGTERM, SIGINT or the end of the session bus; the exit code. Main thread only.
 
         BusError without a session bus, or beside another tray.
@@ -54,8 +53,6 @@ class Tray:
         self._client.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._leave())
-        if start_daemon:
-            self._client.start_daemon(self._launch_daemon)
         try:
             self._icon.run(self._act)
         finally:
@@ -78,7 +75,7 @@ class Tray:
         try:
             match action.do:
                 case Do.START:
-                    self._client.start_daemon(self._launch_daemon)
+                    self._client.start_daemon()
                 case Do.OPEN_MONITOR:
                     programs.launch(self._monitor or [])
                 case Do.START_AT_LOGIN:
@@ -90,13 +87,6 @@ class Tray:
                     self._client.send(action)
         except OSError as error:
             self._fail(str(error))
-
-    def _launch_daemon(self) -> None:
-        program = programs.find("densenoised")
-        if program is None:
-            self._fail(_("densenoised is not installed beside this program, nor on PATH"))
-            return
-        programs.launch([str(program), "--wait"])
 
     def _fail(self, text: str) -> None:
         log.error("%s", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dbus_fast import Message, MessageFlag
+from dbus_fast import Message
 
 BUS_NAME = "org.densenoiser.Daemon1"
 OBJECT_PATH = "/org/densenoiser/Daemon1"
@@ -30,9 +30,8 @@ def session_bus_address() -> str | None:
     return f"unix:path={socket}" if socket is not None and socket.is_socket() else None
 
 
-def to_bus(member: str, argument: str, flags: MessageFlag = MessageFlag.NONE) -> Message:
-    """A question to the bus itself."""
+def to_bus(member: str, name: str, *flags: int) -> Message:
+    """A question to the bus itself, about a name, with the flags of the member where it has some."""
     bus, path = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-    return Message(
-        destination=bus, path=path, interface=bus, member=member, signature="s", body=[argument], flags=flags
-    )
+    signature = "s" + "u" * len(flags)
+    return Message(destination=bus, path=path, interface=bus, member=member, signature=signature, body=[name, *flags])

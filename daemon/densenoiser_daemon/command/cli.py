@@ -12,14 +12,17 @@ from densenoiser_models.arguments import Parser, strength
 
 from ..errors import BackendError, DensenoiserError, UsageError
 from ..i18n import _
-from .terminal import complain, discard_output
+from .terminal import complain, discard_output, spell_what_cannot_be_written
 
 EXIT_INTERRUPTED = 130
+_LEAVE_IT = {"status", "quit"}
+"""Commands that start no daemon: one says whether it runs, and may be asked every second by a panel; one ends it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = (sys.argv[1:] if argv is None else list(argv)) or ["status"]
+    spell_what_cannot_be_written()
     try:
         try:
             return _run(words)
@@ -178,7 +181,13 @@ async def _ask_daemon(args: argparse.Namespace) -> int:
         "monitor": daemon_commands.monitor,
         "quit": daemon_commands.end,
     }
-    async with DaemonClient() as client:
+
+    def started() -> None:
+        if args.command == "toggle":
+            args.command = "on"  # nothing was filtered so far, so the other way is on, whatever the settings say
+        complain(_("DenseNoiser was not running; it has been started."))
+
+    async with DaemonClient(None if args.command in _LEAVE_IT else started) as client:
         await asks[args.command](client, args)
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any
 
@@ -37,8 +37,11 @@ from ..errors import (
     UsageError,
 )
 from ..i18n import _
+from .remedies import forced_restart_command, start_command
 
 _ANSWER_SECONDS = 5.0
+_START_SECONDS = 30.0
+"""The bus itself gives up after 25 s."""
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _NOT_THERE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
 _ERRORS: dict[str, type[DensenoiserError]] = {
@@ -55,9 +58,11 @@ Properties = dict[str, Any]
 
 
 class DaemonClient:
-    """``async with`` gives the connection. NotRunningError if no daemon answers; it is never started by asking."""
+    """``async with`` gives the connection. NotRunningError if no daemon answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, started: Callable[[], None] | None = None) -> None:
+        """``started``: the bus may start a daemon that is not there, and this is called once it did. None: never."""
+        self._started = started
         self._bus: MessageBus | None = None
         self._changes: asyncio.Queue[Properties | None] = asyncio.Queue()
 
@@ -78,7 +83,27 @@ class DaemonClient:
             raise NotRunningError(
                 _("the session bus at {address} does not answer: {error}").format(address=address, error=error)
             ) from error
+        if self._started is not None:
+            try:
+                await self._start(self._started)
+            except BaseException:
+                self._bus.disconnect()
+                raise
         return self
+
+    async def _start(self, started: Callable[[], None]) -> None:
+        """Leaves it to the first question to say so where the bus does not know how to start the daemon."""
+        reply = await self._ask(to_bus("NameHasOwner", BUS_NAME))
+        if reply.body[0]:
+            return
+        try:
+            await self._ask(to_bus("StartServiceByName", BUS_NAME, 0), _START_SECONDS)
+        except NotRunningError:
+            return
+        except DensenoiserError as error:
+            text = _("densenoised is not running, and the session bus could not start it: {error}; try: {command}")
+            raise NotRunningError(text.format(error=error, command=start_command())) from error
+        started()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -166,7 +191,7 @@ class DaemonClient:
                 reply = await self._bus.call(message)
         except TimeoutError:
             raise DensenoiserError(
-                _("densenoised does not answer; restart it with: systemctl --user restart densenoised")
+                _("densenoised does not answer; restart it with: {command}").format(command=forced_restart_command())
             ) from None
         except LOST as error:
             raise NotRunningError(_("the session bus is gone")) from error
@@ -181,6 +206,6 @@ def _translate(reply: Message) -> DensenoiserError:
     name, text = reply.error_name or "", str(reply.body[0]) if reply.body else ""
     if name in _NOT_THERE:
         return NotRunningError(
-            _("densenoised is not running; start it with: systemctl --user start densenoised (or run: densenoised)")
+            _("densenoised is not running; start it with: {command}").format(command=start_command())
         )
     return _ERRORS.get(name, DensenoiserError)(text or name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,13 @@ def say_table(rows: Iterable[Sequence[str]]) -> None:
 def complain(text: str) -> None:
     """One line on standard error."""
     sys.stderr.write(f"{one_line(text)}\n")
+
+
+def spell_what_cannot_be_written() -> None:
+    """Let a name in letters that the terminal's encoding lacks be spelled, such as ``\\u043c``, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def discard_output() -> None:

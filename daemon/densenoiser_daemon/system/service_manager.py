@@ -35,6 +35,11 @@ def has_service_manager() -> bool:
     return shutil.which("systemctl") is not None and systemctl("show-environment").returncode == 0
 
 
+def has_unit(name: str) -> bool:
+    """Whether this session has a systemd user manager that knows the unit of this name."""
+    return has_service_manager() and systemctl("cat", name).returncode == 0  # which alone reads files without a manager
+
+
 def systemctl(*words: str) -> subprocess.CompletedProcess[str]:
     """Run ``systemctl --user``. The return code says how it went, ``stdout`` what it printed and ``stderr`` why it failed.
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
 
+from densenoiser_daemon.command import remedies
 from densenoiser_daemon.command.cli import build_parser, main
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.status import Fact, State
@@ -193,12 +194,13 @@ def test_a_wrong_word_is_one_clear_line_and_a_code(
     ],
 )
 def test_no_daemon_is_one_clear_line_that_says_how_to_start_it(
-    bus: str, capsys: pytest.CaptureFixture[str], command: str
+    bus: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
+    monkeypatch.setattr(remedies, "has_unit", lambda _name: False)
     assert main([command]) == 7
     out, err = capsys.readouterr()
     assert err.count("\n") == 1
-    assert "densenoised is not running; start it with: systemctl --user start densenoised" in err
+    assert err == "densenoiser: densenoised is not running; start it with: densenoised\n"
     assert out.strip() == ""
 
 
@@ -216,9 +218,10 @@ def test_a_daemon_that_hangs_is_told_from_one_that_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("densenoiser_daemon.command.daemon_client._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(remedies, "has_unit", lambda _name: False)
     service._call(lambda: time.sleep(1.0))
     assert main(["status"]) == 1
-    assert "does not answer; restart it" in capsys.readouterr().err
+    assert "does not answer; restart it with: pkill densenoised; densenoised" in capsys.readouterr().err
 
 
 def test_quit_ends_the_daemon(
@@ -253,3 +256,10 @@ def test_a_command_loads_no_model_runtime(service: ControlService) -> None:
 def test_the_exit_codes_are_documented() -> None:
     epilog = build_parser(wanted="").epilog or ""
     assert [code for code in range(8) if f"{code} " not in epilog] == []
+
+
+@pytest.mark.parametrize("words", [["status"], ["mics", "--json"], ["--help"], ["--version"]])
+def test_a_full_disk_is_one_clear_line(service: ControlService, words: list[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123  (a device)
+        done = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "densenoiser: [Errno 28] No space left on device\n")

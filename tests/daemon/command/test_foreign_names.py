@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -73,6 +76,18 @@ def test_json_has_them_whole_and_spelled(
     assert controlling(said) == []
     values = json.loads(said)
     assert NAME in (values[0].values() if isinstance(values, list) else values["listeners"])
+
+
+def test_a_terminal_without_the_letters_gets_them_spelled(service: ControlService, controls: RecordedControls) -> None:
+    controls.status = replace(controls.status, listeners=("Микрофон",))
+    done = subprocess.run(
+        [sys.executable, "-m", "densenoiser_daemon.command.cli", "status"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"removing noise for \u041c\u0438" in done.stdout
 
 
 def test_an_error_is_one_line(service: ControlService, capsys: pytest.CaptureFixture[str]) -> None:

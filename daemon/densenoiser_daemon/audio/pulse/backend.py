@@ -179,7 +179,9 @@ class PulseBackend:
             self._end_streams()
         if self._playback is not None:
             if capture is not None and not self.listeners:
-                self._play_out(self._playback)
+                assert self._loop is not None
+                # What the sink still holds would be the first that the next listener hears.
+                self._playback.play_silence(self._loop, _SILENCE_SECONDS)
             self._playback.cork(True)
 
     @property
@@ -199,7 +201,7 @@ class PulseBackend:
         record = self._capture.stream if self._capture is not None else None
         with self._failures():
             # Most wake-ups are the server asking for samples or telling the time, which the engine need not know.
-            while not view.is_stale and not self._woken and self._loop.iterate(_sooner(timeout, view)):
+            while not view.is_stale and not self._woken and self._loop.iterate(view.sooner(timeout)):
                 if record is not None and (record.readable or record.fault is not None):
                     return
                 self._raise_if_playback_ended()
@@ -255,18 +257,6 @@ class PulseBackend:
         streams = (self._capture.stream if self._capture is not None else None, self._playback)
         return self._closed_xruns + sum(stream.xruns for stream in streams if stream is not None)
 
-    def _play_out(self, playback: PlaybackStream) -> None:
-        """Fill the sink with silence: what it still holds would be the first that the next listener hears."""
-        assert self._loop is not None
-        silence = np.zeros(self._fragment, np.float32)
-        seconds = self._fragment / self._rate
-        next_at = time.monotonic()
-        for _block in range(round(_SILENCE_SECONDS / seconds)):
-            playback.write(silence)
-            next_at += seconds
-            while (left := next_at - time.monotonic()) > 0.0:
-                self._loop.iterate(left)
-
     def _end_streams(self) -> None:
         """Close what was stopped, as far as the server has answered."""
         for record in [record for record in self._ending if not record.is_pending]:
@@ -301,9 +291,3 @@ class PulseBackend:
         except _PULSE_ERRORS as error:
             self._has_failed = True
             raise BackendError(_("no sound server answers; start PipeWire or PulseAudio"), str(error)) from error
-
-
-def _sooner(timeout: float | None, view: ServerView) -> float | None:
-    """``timeout``, or the time until the view has something to do, if that comes first, s."""
-    times = [seconds for seconds in (timeout, view.seconds_until_look()) if seconds is not None]
-    return min(times, default=None)

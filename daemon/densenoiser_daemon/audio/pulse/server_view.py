@@ -141,11 +141,11 @@ class ServerView:
                 self._pulse.source_default_set(source)
                 return
 
-    def seconds_until_look(self) -> float | None:
-        """Time until ``refresh`` or ``renew`` has something to do even without an event, s; None if it has not."""
-        now = time.monotonic()
-        settling = max(0.0, self._settled_at - now) if self._settled_at is not None else None
-        return min((s for s in (settling, self.seconds_until_renewal()) if s is not None), default=None)
+    def sooner(self, timeout: float | None) -> float | None:
+        """``timeout``, or the time until ``refresh`` or ``renew`` has something to do without an event, if that is less, s."""
+        settling = max(0.0, self._settled_at - time.monotonic()) if self._settled_at is not None else None
+        times = (timeout, settling, self.seconds_until_renewal())
+        return min((seconds for seconds in times if seconds is not None), default=None)
 
     def seconds_until_renewal(self) -> float | None:
         """Time until a virtual microphone that is cut off must be made anew, s; None while it is linked."""

@@ -335,3 +335,13 @@ class PlaybackStream(_Stream):
         if _pa.pa_stream_write(self._stream, samples.ctypes.data, len(samples) * _BYTES, None, 0, 0) < 0:
             raise BackendError(_("cannot play to the virtual microphone"), self._error())
         self._passed += len(samples)
+
+    def play_silence(self, loop: MainLoop, seconds: float) -> None:
+        """Play ``seconds`` of silence, and return when it is over."""
+        silence = np.zeros(self._rate // 100, np.float32)
+        next_at = time.monotonic()
+        for _block in range(round(seconds * 100)):
+            self.write(silence)
+            next_at += 0.01
+            while (left := next_at - time.monotonic()) > 0.0:
+                loop.iterate(left)

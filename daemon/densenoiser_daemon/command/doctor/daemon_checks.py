@@ -15,9 +15,10 @@ from ...errors import DensenoiserError
 from ...i18n import _
 from ...settings.file import SettingsFile
 from ...status import State
-from ...system.service_manager import UNIT, systemctl
+from ...system.service_manager import UNIT, has_unit, systemctl
 from .. import status_text
 from ..daemon_client import DaemonClient, Properties
+from ..remedies import forced_restart_command, restart_command, see_log, start_command
 from .finding import Finding, Verdict
 
 _MISSED_SHARE = 0.001
@@ -57,13 +58,13 @@ def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
         if is_locked:
             text, remedy = (
                 _("densenoised runs, but does not answer over D-Bus"),
-                _("systemctl --user restart densenoised"),
+                forced_restart_command(),
             )
             yield Finding("daemon", Verdict.FAULT, text, remedy)
         else:
             text, remedy = (
                 _("densenoised is not running"),
-                _("systemctl --user start densenoised (or run: densenoised)"),
+                start_command(),
             )
             yield Finding("daemon", Verdict.ADVICE, text, remedy)
         return
@@ -73,12 +74,12 @@ def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:
             "version",
             Verdict.ADVICE,
             text.format(running=values["Version"], installed=__version__),
-            _("restart it: systemctl --user restart densenoised"),
+            _("restart it: {command}").format(command=restart_command()),
         )
     state = values["State"]
     if state in (State.BYPASSED, State.WAITING_FOR_SERVER, State.WAITING_FOR_MICROPHONE):
         text = _("densenoised is in trouble: {what}").format(what=status_text.headline(values))
-        yield Finding("daemon", Verdict.FAULT, text, _("see its log: journalctl --user -u densenoised"))
+        yield Finding("daemon", Verdict.FAULT, text, see_log())
     else:
         text = _("densenoised runs: {what}").format(what=status_text.headline(values))
         yield Finding("daemon", Verdict.GOOD, text)
@@ -140,9 +141,12 @@ def autostart(by_tray: bool = False) -> Iterator[Finding]:
         yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login"))
     elif by_tray:
         yield Finding("autostart", Verdict.GOOD, _("the daemon starts at login, with the tray icon"))
-    else:
-        text = _("the daemon does not start at login ({answer})").format(answer=answer or _("no service manager"))
+    elif has_unit(UNIT):
+        text = _("the daemon does not start at login ({answer})").format(answer=answer)
         yield Finding("autostart", Verdict.ADVICE, text, f"systemctl --user enable --now {UNIT}")
+    else:
+        text = _("there is no systemd here, so the daemon starts with the tray icon or the first command")
+        yield Finding("autostart", Verdict.ADVICE, text, "densenoiser-tray --autostart on")
 
 
 def _unit_folders() -> list[Path]:

@@ -17,6 +17,7 @@ from ...errors import BackendError, DensenoiserError
 from ...i18n import _, ngettext
 from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
+from ..remedies import start_sound_server
 from ..terminal import complain, say, say_json
 from . import daemon_checks, machine_checks, tray_checks
 from .finding import Finding, Verdict
@@ -86,9 +87,7 @@ def _sound(
             "server",
             Verdict.FAULT,
             _("no sound server answers: {error}").format(error=getattr(error, "system_words", "") or error),
-            _(
-                "start it: systemctl --user start pipewire-pulse (or pulseaudio); on bare ALSA: densenoised --backend portaudio"
-            ),
+            start_sound_server(),
         )
 
 

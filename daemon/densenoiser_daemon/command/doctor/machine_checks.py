@@ -78,10 +78,10 @@ def tray() -> Iterator[Finding]:
         yield Finding(
             "tray",
             Verdict.ADVICE,
-            _("the tray's menu needs {missing}").format(missing=missing),
             _(
-                "install python3-gi and gir1.2-ayatanaappindicator3-0.1 (Debian's names), visible to DenseNoiser's environment"
-            ),
+                "a panel with nothing but the old system tray shows the icon without a menu: {missing} is missing"
+            ).format(missing=missing),
+            _("install python3-gi and gir1.2-gtk-3.0 (Debian's names), visible to DenseNoiser's environment"),
         )
     else:
         yield Finding("tray", Verdict.GOOD, _("the tray has what it needs"))
@@ -92,10 +92,8 @@ def _missing_for_tray() -> str:
         return "PyGObject (gi)"
     import gi  # noqa: PLC0415  (is not there on every system)
 
-    for typelib in ("AyatanaAppIndicator3", "AppIndicator3"):
-        try:
-            gi.require_version(typelib, "0.1")
-        except ValueError:
-            continue
-        return ""
-    return "AyatanaAppIndicator3"
+    try:
+        gi.require_version("Gtk", "3.0")
+    except ValueError:
+        return "GTK 3"
+    return ""

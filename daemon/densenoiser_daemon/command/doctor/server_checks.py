@@ -15,6 +15,7 @@ from ...audio.pulse.server_view import ServerView
 from ...audio.pulse.streams import NO_INDEX
 from ...audio.pulse.virtual_microphone import DESCRIPTION, SINK_NAME, SOURCE_NAME, own_modules
 from ...i18n import _
+from ..remedies import restart_command
 from .finding import Finding, Verdict
 from .microphone_checks import check_microphone
 
@@ -54,7 +55,7 @@ def virtual_source(pulse: pulsectl.Pulse) -> Iterator[Finding]:
             "virtual-source",
             Verdict.FAULT,
             _('densenoised runs, but "{name}" is not among the microphones').format(name=DESCRIPTION),
-            _("restart it: systemctl --user restart densenoised"),
+            _("restart it: {command}").format(command=restart_command()),
         )
         return
     sink = next((s for s in pulse.sink_list() if s.name == SINK_NAME), None)
