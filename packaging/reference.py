@@ -44,7 +44,10 @@ COMPLETERS = {
 }
 """What the shell offers for an argument: the command (or program) and the argument's name, and which words."""
 # Only status does not start the daemon: pressing Tab must not.
-_NAMES = r"""densenoiser status >/dev/null 2>&1 && densenoiser {command} --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{{0,1\}}$/\1/p'"""
+_NAMES = (
+    "densenoiser status >/dev/null 2>&1 && densenoiser {command} --json 2>/dev/null | "
+    r"""sed -n 's/^ *"name": "\(.*\)",\{{0,1\}}$/\1/p'"""
+)
 WORDS = {
     "microphones": "echo auto; " + _NAMES.format(command="mics"),
     "models": _NAMES.format(command="models"),
