@@ -25,11 +25,12 @@ format: $(VENV)/test  ## mend what ruff can mend, and format the code
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-install: $(VENV)/run  ## service, tray and menu entry for this user
-	$(VENV)/bin/densenoiser install-user
+install:  ## commands, service, tray and menu entry for this user; the checkout may be deleted afterwards
+	@packaging/system-packages.sh run
+	@packaging/install.sh $(PYTHON)
 
-uninstall:  ## take service, tray and menu entry away again
-	$(VENV)/bin/densenoiser uninstall-user
+uninstall:  ## end the daemon and the tray, and take all that away again; from any checkout
+	@packaging/uninstall.sh $(VENV)
 
 bench: $(VENV)/test  ## cost of a frame, and of the daemon as a whole, on this machine
 	$(VENV)/bin/densenoiser bench

@@ -43,7 +43,11 @@ COMPLETERS = {
     ("densenoised", "strength"): "strengths",
 }
 """What the shell offers for an argument: the command (or program) and the argument's name, and which words."""
-_NAMES = r"""densenoiser {command} --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{{0,1\}}$/\1/p'"""
+# Only status does not start the daemon: pressing Tab must not.
+_NAMES = (
+    "densenoiser status >/dev/null 2>&1 && densenoiser {command} --json 2>/dev/null | "
+    r"""sed -n 's/^ *"name": "\(.*\)",\{{0,1\}}$/\1/p'"""
+)
 WORDS = {
     "microphones": "echo auto; " + _NAMES.format(command="mics"),
     "models": _NAMES.format(command="models"),

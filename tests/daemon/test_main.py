@@ -91,6 +91,15 @@ def test_a_backend_whose_library_lacks_says_how_to_get_it(
     assert f"apt install {package}" in result.stderr
 
 
+def test_the_doctor_without_libpulse_says_how_to_get_it(without_library: Callable[[str], dict[str, str]]) -> None:
+    environment = without_library("pulsectl")
+    command = [sys.executable, "-m", "densenoiser_daemon.command.cli", "doctor"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3
+    assert "apt install libpulse0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_version(bare: dict[str, str]) -> None:
     result = run(bare, "--version")
     assert (result.returncode, result.stdout) == (0, f"densenoised {__version__}\n")

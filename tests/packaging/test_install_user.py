@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,19 @@ from densenoiser_daemon.measurement.private_server import PrivateServer, availab
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = ROOT / "packaging" / "share"
+STAND_IN_TRAY = """
+import asyncio
+from dbus_fast.aio import MessageBus
+
+async def main():
+    bus = await MessageBus().connect()
+    await bus.request_name("org.densenoiser.Tray1")
+    print("ready", flush=True)
+    await bus.wait_for_disconnect()
+
+asyncio.run(main())
+"""
+"""Owns the tray's name on the bus, without a panel."""
 Densenoiser = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -63,6 +77,8 @@ def test_everything_comes_and_goes(densenoiser: Densenoiser, tmp_path: Path, pro
     settings.write_text("enabled = false\n", encoding="utf-8")
     done = densenoiser("install-user")
     assert done.returncode == 0, done.stderr
+    for program in ("Discord", "Zoom", "Google Meet", "Chrome"):
+        assert f"  {program}" in done.stdout, "it says where each switches its own suppression off"
     optional = Path("systemd/user/densenoised.service.d/50-confine-files.conf")
     assert files(home / ".local" / "share") | {optional} == files(SHARE)
     autostart = home / ".config" / "autostart" / "org.densenoiser.DenseNoiser.desktop"
@@ -172,4 +188,11 @@ def test_what_was_installed_lets_the_bus_start_the_real_daemon(programs: Path) -
             == 0
         )
         assert run(densenoiser, "status") == 0
-        assert run(densenoiser, "quit") == 0
+        with subprocess.Popen(
+            [sys.executable, "-c", STAND_IN_TRAY], env=server.environment, stdout=subprocess.PIPE
+        ) as tray:
+            assert tray.stdout is not None
+            tray.stdout.readline()
+            assert run(densenoiser, "uninstall-user") == 0
+            assert tray.wait(5) == -signal.SIGTERM
+        assert run(densenoiser, "status") == 7

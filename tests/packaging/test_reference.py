@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -85,16 +86,20 @@ def test_fish_completes_commands() -> None:
     assert {line.split("\t")[0] for line in done.stdout.splitlines()} == {"status", "strength"}
 
 
+LISTS = {
+    "mics": [{"name": "usb.mic", "is_default": True}, {"is_default": False, "name": "webcam"}],
+    "models": [{"name": "densenet-tiny"}],
+    "status": {},
+}
+
+
 @pytest.fixture
 def with_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ``densenoiser`` first on PATH that lists two microphones and a model."""
+    """A ``densenoiser`` first on PATH that lists two microphones and a model, as the real one does."""
+    for command, answer in LISTS.items():
+        (tmp_path / command).write_text(json.dumps(answer, indent=2), encoding="utf-8")
     program = tmp_path / "densenoiser"
-    program.write_text(
-        '#!/bin/sh\n[ "$1" = mics ] && printf \'[\\n  {\\n    "name": "usb.mic",\\n    "is_default": true\\n  },\\n'
-        '  {\\n    "name": "webcam"\\n  }\\n]\\n\'\n'
-        '[ "$1" = models ] && printf \'[\\n  {\\n    "name": "densenet-tiny",\\n  }\\n]\\n\'\n',
-        encoding="utf-8",
-    )
+    program.write_text(f'#!/bin/sh\nexec cat "{tmp_path}/$1"\n', encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 

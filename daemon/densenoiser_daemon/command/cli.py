@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from densenoiser_models import __version__
 from densenoiser_models.arguments import Parser, strength
 
-from ..errors import DensenoiserError, UsageError
+from ..errors import BackendError, DensenoiserError, UsageError
 from ..i18n import _
 from .terminal import complain, discard_output, spell_what_cannot_be_written
 
@@ -151,6 +151,12 @@ def _add_module(parser: argparse.ArgumentParser, name: str, module: str, wanted:
         raise UsageError(
             _("{command} needs the Python package {package}; install it with: pip install 'densenoiser[eval]'").format(
                 command=name, package=error.name
+            )
+        ) from error
+    except OSError as error:  # ctypes found no such library: the doctor's one is libpulse
+        raise BackendError(
+            _("{library} cannot be loaded ({error}); install it (Debian: apt install {package})").format(
+                library="libpulse", error=error, package="libpulse0"
             )
         ) from error
 

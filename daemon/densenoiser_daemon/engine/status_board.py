@@ -78,7 +78,7 @@ class StatusBoard:
         if running is not None:
             state, reason = self._running_state()
         elif chosen is None:
-            state, reason = State.WAITING_FOR_MICROPHONE, Fact(ReasonCode.NO_MICROPHONE)
+            state, reason = State.WAITING_FOR_MICROPHONE, self._why_none(fault, failing)
         elif backend.listeners:
             state = State.WAITING_FOR_MICROPHONE
             reason = _why(fault, failing)
@@ -130,6 +130,13 @@ class StatusBoard:
 
     def _running_state(self) -> tuple[State, Fact]:
         return (State.BYPASSED if self._filter.is_bypassed else State.RUNNING), self._filter.reason
+
+    def _why_none(self, fault: DeviceError | None, failing: Microphone | None) -> Fact:
+        """Why there is no microphone at all: the one in use is gone, for as long as no other comes, or none ever was."""
+        if fault is not None:
+            return _why(fault, failing)
+        before = self.status.reason
+        return before if before.code == ReasonCode.MICROPHONE_GONE else Fact(ReasonCode.NO_MICROPHONE)
 
     def _publish(self, backend: AudioBackend | None, **changes: object) -> None:
         before = self.status

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +33,7 @@ from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds
 from .recorder import RATE, Recorder, Recording
 from .signal_match import Delay, delays, delivered, retime
 
+_PLAYERS = ("paplay", "pw-play", "aplay")
 _START_SECONDS = 20.0
 _TAIL_SECONDS = 0.7
 _SPEECH_FRAME = 480
@@ -56,7 +59,7 @@ class DemoResult:
 
 
 def run_demo(folder: Path, kind: str | None, model: str | None, strength: float | None) -> int:
-    """Run it, print the figures, leave before.wav, after.wav and spectrograms.png in ``folder``; the exit code."""
+    """Run it, print the figures, leave before.wav, after.wav and, with matplotlib, a picture in ``folder``; the exit code."""
     console = Console()
     kinds = available_kinds()
     if kind is None and not kinds:
@@ -78,11 +81,29 @@ def run_demo(folder: Path, kind: str | None, model: str | None, strength: float 
     outcome = measure(kind, model, strength)
     for name, samples in (("before.wav", outcome.before), ("after.wav", outcome.after)):
         soundfile.write(folder / name, samples, RATE, subtype="PCM_16")
-    draw(folder / "spectrograms.png", outcome)
+    has_picture = draw(folder / "spectrograms.png", outcome)
     _print_figures(console, kind, outcome)
-    written = _("Written: {folder}/before.wav, after.wav and spectrograms.png").format(folder=folder)
-    console.print(written, soft_wrap=True, highlight=False, markup=False)
+    for text in _what_next(folder, has_picture):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
     return 0
+
+
+def _what_next(folder: Path, has_picture: bool) -> list[str]:
+    """How to listen to the result, where the picture is, and how to have this in a call."""
+    player = next((name for name in _PLAYERS if shutil.which(name)), "xdg-open")
+    listen = " && ".join(shlex.join([player, str(folder / name)]) for name in ("before.wav", "after.wav"))
+    if has_picture:
+        picture = _("Look: {picture}").format(picture=folder / "spectrograms.png")
+    else:
+        picture = _("For a picture of it too: pip install 'densenoiser[demo]'")
+    return [
+        _("Listen, first before and then after: {command}").format(command=listen),
+        picture,
+        _(
+            'To have this in your calls: densenoiser install-user (in a checkout: make install), then choose "{name}" '
+            "as the microphone in the application."
+        ).format(name=DESCRIPTION),
+    ]
 
 
 def measure(kind: str, model: str | None = None, strength: float | None = None) -> DemoResult:
@@ -185,12 +206,12 @@ def _count_xruns(log: str) -> int:
     return int(counts[-1]) if counts else 0
 
 
-def draw(path: Path, outcome: DemoResult) -> None:
-    """Both spectrograms, one above the other. DensenoiserError if matplotlib is not installed."""
+def draw(path: Path, outcome: DemoResult) -> bool:
+    """Both spectrograms, one above the other; False if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: PLC0415  (an extra: only the demo draws)
-    except ImportError as error:
-        raise DensenoiserError(_("the demo draws with matplotlib: pip install 'densenoiser[demo]'")) from error
+    except ImportError:
+        return False
     matplotlib.use("agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
@@ -204,6 +225,7 @@ def draw(path: Path, outcome: DemoResult) -> None:
     figure.colorbar(image, ax=axes, label=_("level, dB/Hz"))
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
+    return True
 
 
 def _print_figures(console: Console, kind: str, outcome: DemoResult) -> None:

@@ -54,6 +54,18 @@ def test_states_follow_listener_microphone_and_fault(board: StatusBoard) -> None
     assert board.status.reason == Fact(ReasonCode.SERVER, {"error": "gone"})
 
 
+def test_the_only_microphone_stays_gone_until_another_comes(board: StatusBoard) -> None:
+    backend = FakeBackend()
+    gone = Fact(ReasonCode.MICROPHONE_GONE, {"microphone": HEADSET.description})
+    board.describe(backend, None, None, Settings(), DeviceGoneError("gone"), HEADSET)
+    assert board.status.reason == gone
+    board.describe(backend, None, None, Settings())
+    assert board.status.reason == gone
+    board.describe(backend, HEADSET, HEADSET, Settings())
+    board.describe(backend, None, None, Settings())
+    assert board.status.reason == Fact(ReasonCode.NO_MICROPHONE)
+
+
 def test_counters_alone_announce_nothing(board: StatusBoard) -> None:
     backend = FakeBackend()
     board.describe(backend, HEADSET, HEADSET, Settings())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,20 @@ def test_it_leaves_sound_and_picture_and_prints_the_figures(
     printed = capsys.readouterr().out
     for figure in ("noise reduction", "speech level change", "added latency", "xruns", "CPU of the daemon"):
         assert figure in printed
+    assert f"paplay {tmp_path}/out/before.wav && paplay {tmp_path}/out/after.wav" in printed
+    assert "densenoiser install-user" in printed
+
+
+def test_without_matplotlib_it_still_has_its_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = np.zeros(RATE, np.float32)
+    outcome = demo.DemoResult(silence, silence, -40.0, -60.0, 0.0, 1.0, 10.0, (), 0, 0.07)
+    monkeypatch.setattr(demo, "available_kinds", lambda: ("pulseaudio",))
+    monkeypatch.setattr(demo, "measure", lambda kind, model, strength: outcome)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert run_demo(tmp_path / "out", None, None, None) == 0
+    printed = capsys.readouterr().out
+    assert "noise reduction" in printed
+    assert "pip install 'densenoiser[demo]'" in printed
+    assert not (tmp_path / "out" / "spectrograms.png").exists()

@@ -86,7 +86,7 @@ def _sound(
         yield Finding(
             "server",
             Verdict.FAULT,
-            _("no sound server answers: {error}").format(error=error),
+            _("no sound server answers: {error}").format(error=getattr(error, "system_words", "") or error),
             start_sound_server(),
         )
 

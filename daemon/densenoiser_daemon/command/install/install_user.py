@@ -37,7 +37,17 @@ def run(args: argparse.Namespace) -> int:
         say(_("The tray icon starts at login; to see it now: densenoiser-tray"))
     if not args.no_start:
         _start()
+    _say_once_is_enough()
     return 0
+
+
+def _say_once_is_enough() -> None:
+    """Where programs switch their own suppression off: two filters in a row make a voice thin."""
+    say(_("One filter is enough, two in a row make a voice thin. Switch the application's own off:"))
+    say(_("  Discord: User Settings, Voice & Video, Noise Suppression: None (it is Krisp otherwise)"))
+    say(_("  Zoom: Settings, Audio, Original sound for musicians; in the meeting, Original sound: On"))
+    say(_("  Google Meet: three dots, Settings, Audio, Noise cancellation (or Studio sound): off"))
+    say(_("  Chrome and other browsers: no switch of their own; look in the settings of the site"))
 
 
 def _start() -> None:

@@ -9,8 +9,9 @@ import platformdirs
 from ...errors import DensenoiserError
 from ...i18n import _, ngettext
 from ...system.service_manager import UNIT, has_service_manager, systemctl
-from ..terminal import say
+from ..terminal import complain, say
 from .desktop_files import Installation, reload_bus
+from .running_programs import end_running_programs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,8 @@ def run(_args: argparse.Namespace) -> int:
     has_manager = has_service_manager()
     if has_manager:  # a unit that is not there cannot be disabled; nothing is lost then
         systemctl("disable", "--now", UNIT)
+    if not end_running_programs():
+        complain(_("the daemon or the tray icon does not end; log out and in again"))
     try:
         removed = installation.uninstall()
     except OSError as error:

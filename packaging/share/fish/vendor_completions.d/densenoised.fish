@@ -6,11 +6,11 @@
 
 # Custom Preamble
 function __densenoiser_microphones
-  echo auto; densenoiser mics --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+  echo auto; densenoiser status >/dev/null 2>&1 && densenoiser mics --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
 end
 
 function __densenoiser_models
-  densenoiser models --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+  densenoiser status >/dev/null 2>&1 && densenoiser models --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
 end
 
 function __densenoiser_strengths

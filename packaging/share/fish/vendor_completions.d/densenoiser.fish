@@ -6,11 +6,11 @@
 
 # Custom Preamble
 function __densenoiser_microphones
-  echo auto; densenoiser mics --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+  echo auto; densenoiser status >/dev/null 2>&1 && densenoiser mics --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
 end
 
 function __densenoiser_models
-  densenoiser models --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
+  densenoiser status >/dev/null 2>&1 && densenoiser models --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'
 end
 
 function __densenoiser_strengths
@@ -130,7 +130,8 @@ complete -c densenoiser -n '_shtab_densenoiser_using bench' -l markdown -d 'prin
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a doctor -d 'Find out what is wrong, and mend what can be mended.'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -l fix -d 'mend what is safe to mend, and say what was done'
-complete -c densenoiser -n '_shtab_densenoiser_using doctor' -l json -d 'as JSON'
+complete -c densenoiser -n '_shtab_densenoiser_using doctor' -l verbose -d 'say what is fine, too'
+complete -c densenoiser -n '_shtab_densenoiser_using doctor' -l json -d 'as JSON; always with what is fine'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a install-user -d 'Put service, menu entry and icons in place.'
 complete -c densenoiser -n '_shtab_densenoiser_using install-user' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using install-user' -l no-start -d 'do not start the daemon, now or at login'
