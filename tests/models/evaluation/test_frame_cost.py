@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -73,7 +74,8 @@ def test_unknown_model_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture
 
 
 def test_rnnoise_is_timed_in_the_same_run(make_model: MakeModel, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("pyrnnoise", reason="pyrnnoise (extra eval) is not installed")
+    if importlib.util.find_spec("pyrnnoise") is None:  # its library alone is used: the package itself would not load
+        pytest.skip("pyrnnoise (packaging/peers.txt) is not installed")
     assert (
         run_command_module(
             frame_cost, ["--model", str(make_model().path), "--frames", "100", "--compare", "RNNoise 0.2", "--json"]
