@@ -15,11 +15,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "AudioFileError": "errors",
     "Bypass": "denoiser",
+    "Enhanced": "files.jobs",
     "FrameSpec": "frame",
-    "Job": "files.enhance",
+    "Job": "files.jobs",
     "ModelError": "errors",
     "OnnxDenoiser": "denoiser",
-    "enhance_file": "files.enhance",
+    "enhance_file": "files.jobs",
     "load_model": "model_file",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605

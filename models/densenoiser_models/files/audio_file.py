@@ -22,7 +22,6 @@ from .encoding import Form
 from .wav_header import LENGTH_UNKNOWN as _LENGTH_UNKNOWN
 from .wav_header import data_chunk, wav_with_length
 
-_FOR_FFMPEG = {".m4a", ".aac", ".mp4", ".mkv", ".mov", ".webm", ".wma", ".avi", ".m4b", ".3gp"}
 _SMALL_BLOCK = 512
 _A_LITTLE = 1 << 20
 """Bytes. A disk with fewer free ones is full."""
@@ -71,10 +70,7 @@ def _drained(path: Path) -> Iterator[Path]:
 
 
 def _unreadable(path: Path, error: Exception) -> AudioFileError:
-    sentence = _("cannot read {path}: {reason}")
-    if path.suffix.lower() in _FOR_FFMPEG:
-        sentence = _("cannot read {path}: {reason}; convert it first: ffmpeg -i {path} sound.wav")
-    return AudioFileError(sentence.format(path=one_line(path), reason=_reason(error)))
+    return AudioFileError(_("cannot read {path}: {reason}").format(path=one_line(path), reason=_reason(error)))
 
 
 def blocks(source: sf.SoundFile, path: Path, warn: Warn = lambda _sentence: None) -> Iterator[NDArray[np.float32]]:
@@ -134,25 +130,21 @@ def partial_file(path: Path, run: int) -> Path:
 
 
 @contextlib.contextmanager
-def writing(path: Path, like: sf.SoundFile, form: Form, run: int, force: bool, mode: int) -> Iterator[sf.SoundFile]:
-    """Opens a file that gets the name ``path`` when the block ends without an error. Otherwise nothing is left behind.
+def replacing(path: Path, run: int, force: bool, mode: int) -> Iterator[Path]:
+    """Gives a path to write to. The file there becomes ``path`` when the block ends without an error.
 
-    It has the rate, channels and texts of ``like``. Its permissions are ``mode``, or those of the file that it replaces.
-    A process that is killed meanwhile leaves ``partial_file(path, run)``. AudioFileError if the file cannot be written,
-    or exists and ``force`` is off. Only a regular file is ever replaced; a link to one stays a link.
+    Otherwise nothing is left behind. Its permissions are ``mode``, or those of the file that it replaces. A process that
+    is killed meanwhile leaves ``partial_file(path, run)``. AudioFileError if the file cannot be written, or exists and
+    ``force`` is off. Only a regular file is ever replaced; a link to one stays a link.
     """
     try:
         path = _place(path, force)
-        partial = partial_file(path, run)
     except OSError as error:
         raise _unwritable(path, error) from error
+    partial = partial_file(path, run)
     try:
-        how = {"compression_level": form.compression_level, "bitrate_mode": form.bitrate_mode}
-        with sf.SoundFile(
-            os.fsencode(partial), "w", like.samplerate, like.channels, form.subtype, format=form.format, **how
-        ) as target:
-            _copy_texts(like, target)
-            yield target
+        partial.touch(0o600)  # nobody else reads it while it is written
+        yield partial
         _place(path, force)
         with contextlib.suppress(FileNotFoundError):
             mode = path.stat().st_mode
@@ -165,6 +157,24 @@ def writing(path: Path, like: sf.SoundFile, form: Form, run: int, force: bool, m
             partial.unlink(missing_ok=True)
 
 
+def writing(path: Path, like: sf.SoundFile, form: Form) -> sf.SoundFile:
+    """Opens ``path`` to write, with the rate, channels and texts of ``like``. SoundFileError, OSError."""
+    target = sf.SoundFile(
+        os.fsencode(path),
+        "w",
+        like.samplerate,
+        like.channels,
+        form.subtype,
+        format=form.format,
+        compression_level=form.compression_level,
+        bitrate_mode=form.bitrate_mode,
+    )
+    for name, text in like.copy_metadata().items():  # title, artist and what else libsndfile knows of
+        with contextlib.suppress(sf.SoundFileError):
+            setattr(target, name, text)
+    return target
+
+
 def _place(path: Path, force: bool) -> Path:
     """Where to write for ``path``: itself, or the regular file that it links to. AudioFileError, OSError."""
     if not os.path.lexists(path):
@@ -175,13 +185,6 @@ def _place(path: Path, force: bool) -> Path:
     if not path.is_file():
         raise AudioFileError(_("{path} is no regular file, so it is not overwritten").format(path=one_line(path)))
     return path.resolve() if path.is_symlink() else path
-
-
-def _copy_texts(source: sf.SoundFile, target: sf.SoundFile) -> None:
-    """Title, artist and what else libsndfile knows of."""
-    for name, text in source.copy_metadata().items():
-        with contextlib.suppress(sf.SoundFileError):
-            setattr(target, name, text)
 
 
 def _unwritable(path: Path, error: Exception) -> AudioFileError:

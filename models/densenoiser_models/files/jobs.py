@@ -9,19 +9,23 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
+
+import soundfile as sf
 
 from ..denoiser import OnnxDenoiser
 from ..errors import AudioFileError, ModelError
 from ..model_file import ModelFile, load_model
 from ..shown_text import one_line
 from .aligned_stream import AlignedStream
-from .audio_file import blocks, partial_file, reading, writing
-from .encoding import form_for
+from .audio_file import blocks, partial_file, reading, replacing, writing
+from .container import decoded, is_container, replace_sound
+from .encoding import Form, form_for
+from .tags import keep_tags
 
 _ = gettext.gettext
 
@@ -60,19 +64,44 @@ def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None
     target.
     """
     warnings: list[str] = []
-    with reading(job.source, warnings.append) as source:
-        status = job.source.stat()
-        form = form_for(job.target, source, job.source)
-        denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(source.channels)]
-        stream = AlignedStream(denoisers, source.samplerate)
-        seconds = 0.0
-        with writing(job.target, source, form, job.run, job.force, status.st_mode) as target:
-            for block in blocks(source, job.source, warnings.append):
-                target.write(stream.process(block))
-                seconds += len(block) / source.samplerate
-                on_progress(len(block) / source.samplerate)
-            target.write(stream.finish())
+    with ExitStack() as stack:
+        is_film = is_container(job.source) and job.source.is_file()
+        sound = stack.enter_context(decoded(job.source)) if is_film else job.source
+        source = stack.enter_context(reading(sound, warnings.append))
+        mode = job.source.stat().st_mode
+        partial = stack.enter_context(replacing(job.target, job.run, job.force, mode))
+        if is_film and is_container(job.target):
+            clean = sound.with_name("clean.wav")
+            seconds = _enhance(job, source, clean, Form("WAV", "FLOAT"), model, on_progress, warnings.append)
+            replace_sound(job.source, clean, partial, job.target.suffix)
+        else:
+            form = form_for(job.target, source, sound)
+            seconds = _enhance(job, source, partial, form, model, on_progress, warnings.append)
+            if sound.is_file():
+                keep_tags(sound, partial, warnings.append)
     return Enhanced(seconds, tuple(warnings))
+
+
+def _enhance(
+    job: Job,
+    source: sf.SoundFile,
+    target: Path,
+    form: Form,
+    model: ModelFile,
+    on_progress: Callable[[float], None],
+    warn: Callable[[str], None],
+) -> float:
+    """Filter an open file into a new one; its length, s."""
+    denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(source.channels)]
+    stream = AlignedStream(denoisers, source.samplerate)
+    seconds = 0.0
+    with writing(target, source, form) as result:
+        for block in blocks(source, job.source, warn):
+            result.write(stream.process(block))
+            seconds += len(block) / source.samplerate
+            on_progress(len(block) / source.samplerate)
+        result.write(stream.finish())
+    return seconds
 
 
 Result = Enhanced | Exception

@@ -283,9 +283,11 @@ def test_a_signal_leaves_nothing_and_nobody_behind(half: str, tmp_path: Path, nu
     wait_until(is_over, 10, "no worker goes on")
 
 
-def test_a_video_file_names_the_way_out(half: str, tmp_path: Path) -> None:
+def test_a_film_without_ffmpeg_names_the_way_out(
+    half: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "talk.m4a"
     path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
-    done = enhanced(half, path, "-o", tmp_path / "out.wav")
-    assert done.returncode == 1
-    assert f"ffmpeg -i {path}" in done.stderr
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert run_command_module(enhance, [str(path), "-o", str(tmp_path / "out.wav"), "--model", half]) == 1
+    assert "install the program ffmpeg" in capsys.readouterr().err
