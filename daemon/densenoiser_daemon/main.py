@@ -85,9 +85,9 @@ def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
         return lambda: PortAudioBackend(spec.sample_rate, spec.hop, args.output)
     with _explained("libpulse", "libpulse0"):
         from .audio.pulse.backend import PulseBackend  # noqa: PLC0415
-        from .audio.pulse.stray_listeners import StrayListeners  # noqa: PLC0415
-    strays, earlier_default = StrayListeners(), EarlierDefault()
-    return lambda: PulseBackend(spec.sample_rate, spec.hop, strays, earlier_default)
+        from .audio.pulse.server_view import Memory  # noqa: PLC0415
+    memory = Memory(earlier_default=EarlierDefault())
+    return lambda: PulseBackend(spec.sample_rate, spec.hop, memory)
 
 
 @contextmanager

@@ -46,6 +46,8 @@ class WarningCode(StrEnum):
     MICROPHONE_TURNED_DOWN = "microphone-turned-down"  # microphone, db
     STRANGER = "stranger"  # streams
     """Somebody plays into the virtual microphone and cannot be moved away; it is muted there."""
+    HEADSET = "headset"  # headset, profile
+    """A Bluetooth headset has no microphone until its profile changes, and its microphone is wanted."""
     LOOP = "loop"  # microphone
     """The default or chosen source carries our own sound, so it is not taken."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from densenoiser_daemon.audio import microphone_choice
-from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
+from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Headset, Microphone
 from densenoiser_daemon.errors import BackendError, DeviceError
 from densenoiser_daemon.status import Fact
 from densenoiser_models.stft import Samples
@@ -31,6 +31,8 @@ class FakeBackend:
         self.warnings: tuple[Fact, ...] = ()
         self.channels = Channels()
         self.is_default = False
+        self.headsets: tuple[Headset, ...] = ()
+        self.taken_headset: Headset | None = None
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_latency = 0.010
         self.playback_latency: float | None = 0.005
@@ -82,6 +84,12 @@ class FakeBackend:
 
     def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return microphone_choice.choose(wanted, self.microphones, identity=identity)
+
+    def take_headset(self, headset: Headset) -> None:
+        self.taken_headset = headset
+
+    def give_headset_back(self) -> None:
+        self.taken_headset = None
 
     def be_default(self, wanted: bool) -> None:
         self.is_default = wanted

@@ -18,7 +18,7 @@ from random import Random
 import numpy as np
 from tests.support.fake_backend import HEADSET, RATE
 
-from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Microphone
+from densenoiser_daemon.audio.backend import QUEUE_SECONDS, Channels, Headset, Microphone
 from densenoiser_daemon.engine.engine import Engine
 from densenoiser_daemon.engine.fallback_ladder import Rung
 from densenoiser_daemon.errors import DeviceError
@@ -66,6 +66,8 @@ class SimulatedBackend:
         self.warnings: tuple[Fact, ...] = ()
         self.channels = Channels()
         self.is_default = False
+        self.headsets: tuple[Headset, ...] = ()
+        self.taken_headset: Headset | None = None
         self.listeners: tuple[str, ...] = ("Zoom",)
         self.capture_fault: DeviceError | None = None
         self.capture_latency = self.device_latency = 0.0
@@ -97,6 +99,12 @@ class SimulatedBackend:
 
     def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return HEADSET
+
+    def take_headset(self, headset: Headset) -> None:
+        self.taken_headset = headset
+
+    def give_headset_back(self) -> None:
+        self.taken_headset = None
 
     def be_default(self, wanted: bool) -> None:
         self.is_default = wanted

@@ -26,12 +26,24 @@ PATH = "/org/densenoiser/Daemon1"
 OWN_NAME = "org.densenoiser.Tray1"
 """Owned while the tray runs, so that there is one icon only."""
 _SHOWN = frozenset(
-    "Enabled Muted Strength Microphone ActiveMicrophoneDescription Model State Reason Warnings Default Listeners".split()  # noqa: SIM905
+    {
+        "Enabled",
+        "Muted",
+        "Strength",
+        "Microphone",
+        "ActiveMicrophoneDescription",
+        "Model",
+        "State",
+        "Reason",
+        "Warnings",
+    }
+    | {"Default", "HeadsetMicrophone", "Listeners"}
 )
 """Properties that the icon or the menu shows; levels and counters change ten times a second and are left alone."""
 _PROPERTIES = {
     Do.MUTE: ("Muted", "b"),
     Do.BE_DEFAULT: ("Default", "b"),
+    Do.USE_HEADSET: ("HeadsetMicrophone", "b"),
     Do.SET_STRENGTH: ("Strength", "d"),
     Do.SET_MICROPHONE: ("Microphone", "s"),
     Do.SET_MODEL: ("Model", "s"),
@@ -160,6 +172,7 @@ class DaemonLink:
             reason=Reason(*properties["Reason"]),
             warnings=tuple(Reason(*warning) for warning in properties.get("Warnings", ())),
             is_wished_default=properties.get("Default", False),
+            uses_headset=properties.get("HeadsetMicrophone", False),
             listeners=tuple(properties["Listeners"]),
             microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
             models=tuple(m[0] for m in models),

@@ -21,6 +21,7 @@ class Do(Enum):
     TOGGLE = auto()
     MUTE = auto()
     BE_DEFAULT = auto()
+    USE_HEADSET = auto()
     SET_STRENGTH = auto()
     SET_MICROPHONE = auto()
     SET_MODEL = auto()
@@ -84,12 +85,21 @@ def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> M
             Action(Do.BE_DEFAULT, not daemon.is_wished_default),
             checked=daemon.is_wished_default,
         ),
+        *_headset(daemon),
         SEPARATOR,
         *monitor,
         login,
         stop,
         leave,
     )
+
+
+def _headset(daemon: DaemonSnapshot) -> Menu:
+    """The switch for a headset's microphone, where there is such a headset or it is on."""
+    if not daemon.uses_headset and "headset" not in {warning.code for warning in daemon.warnings}:
+        return ()
+    label = _("Headset microphone during calls (music sounds worse)")
+    return (Item(label, Action(Do.USE_HEADSET, not daemon.uses_headset), checked=daemon.uses_headset),)
 
 
 def headline(daemon: DaemonSnapshot) -> str:

@@ -65,6 +65,7 @@ class Reason:
             "microphone-muted": _("{microphone} is muted in the sound settings"),
             "microphone-turned-down": _("{microphone} is turned down by {db} dB in the sound settings"),
             "stranger": _("{streams} plays into DenseNoiser Mic; nobody hears it"),
+            "headset": _('{headset} has no microphone in the profile "{profile}"'),
             "loop": _("{microphone} carries DenseNoiser Mic itself, so it is not used"),
             "too-slow": _("the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"),
             "too-slow-for-any-model": _(
@@ -98,6 +99,8 @@ class DaemonSnapshot:
     """What hinders people from being heard although the daemon works."""
     is_wished_default: bool = False
     """Whether it makes itself the default microphone."""
+    uses_headset: bool = False
+    """Whether a Bluetooth headset gets its microphone while somebody listens."""
     listeners: tuple[str, ...] = ()
     microphones: tuple[Microphone, ...] = ()
     models: tuple[str, ...] = ()

@@ -41,6 +41,19 @@ class Channels:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Headset:
+    """A Bluetooth headset without a microphone: it is in a profile for listening only."""
+
+    card: str
+    description: str
+    profile_description: str
+    profile: str
+    """The profile that it is in, by the server's name."""
+    talking_profile: str
+    """The best one with a microphone."""
+
+
 class AudioBackend(Protocol):
     """An audio system with a microphone to take from and a virtual microphone to feed.
 
@@ -85,6 +98,19 @@ class AudioBackend(Protocol):
     @property
     def loops(self) -> tuple[Microphone, ...]:
         """Sources that carry our own sound: they are no microphones, and ``choose`` never gives one."""
+        ...
+
+    @property
+    def headsets(self) -> tuple[Headset, ...]:
+        """Bluetooth headsets that have no microphone in the profile that they are in."""
+        ...
+
+    def take_headset(self, headset: Headset) -> None:
+        """Switch a headset over to its profile with a microphone, in which music sounds worse."""
+        ...
+
+    def give_headset_back(self) -> None:
+        """Switch the headset that ``take_headset`` switched back; nothing if there is none."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from ..errors import DeviceError
 from ..i18n import _
 from ..settings.settings import AUTO
-from .backend import Microphone
+from .backend import Headset, Microphone
 
 DESCRIPTION = "description"
 """The key of the description in a microphone's identity."""
@@ -41,6 +41,15 @@ def find(wanted: str, microphones: Sequence[Microphone], identity: Mapping[str, 
     """The chosen microphone itself, by its name or by its identity, or None while it is away."""
     by_name = next((m for m in microphones if m.name == wanted), None)
     return by_name or (_recognise(identity, microphones) if wanted != AUTO else None)
+
+
+def headset_to_take(wanted: str, microphones: Sequence[Microphone], headsets: Sequence[Headset]) -> Headset | None:
+    """The headset whose microphone is the chosen one, or would be the only one; None if its profile may stay."""
+    for headset in headsets:
+        address = headset.card.partition(".")[2]
+        if not microphones or (address and address in wanted.replace(":", "_")):
+            return headset
+    return None
 
 
 def _recognise(identity: Mapping[str, str], microphones: Sequence[Microphone]) -> Microphone | None:

@@ -22,7 +22,7 @@ from ..errors import BackendError, DeviceError, DeviceGoneError
 from ..i18n import _
 from ..status import Fact
 from . import microphone_choice
-from .backend import QUEUE_SECONDS, Channels, Microphone
+from .backend import QUEUE_SECONDS, Channels, Headset, Microphone
 from .reframer import Reframer
 
 _CAPTURE_SECONDS = 0.5
@@ -54,6 +54,7 @@ class PortAudioBackend:
         self.warnings: tuple[Fact, ...] = ()
         self.channels = Channels()
         self.is_default = False
+        self.headsets: tuple[Headset, ...] = ()
         self.xruns = 0
         self.server = ""
         self.queue_seconds = QUEUE_SECONDS
@@ -102,6 +103,12 @@ class PortAudioBackend:
 
     def choose(self, wanted: str, identity: Mapping[str, str]) -> Microphone | None:
         return microphone_choice.choose(wanted, self.microphones, identity=identity)
+
+    def take_headset(self, headset: Headset) -> None:
+        """PortAudio knows no profiles."""
+
+    def give_headset_back(self) -> None:
+        """As above."""
 
     def be_default(self, wanted: bool) -> None:
         """PortAudio chooses no default device."""

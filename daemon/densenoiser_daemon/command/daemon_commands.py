@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from ..i18n import _
 from ..settings.settings import AUTO
+from ..status import WarningCode
 from . import status_text
 from .daemon_client import DaemonClient, Properties
 from .terminal import say, say_json, say_table
@@ -104,6 +105,8 @@ async def mics(client: DaemonClient, args: argparse.Namespace) -> None:
         keys = ("name", "description", "sample_rate", "is_default", "is_chosen")
         say_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
+    for text in status_text.warnings({"Warnings": [w for w in values["Warnings"] if w[0] == WarningCode.HEADSET]}):
+        say(text)
     if not rows:
         say(_("There is no microphone; plug one in."))
         return

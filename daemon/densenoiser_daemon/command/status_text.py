@@ -201,6 +201,10 @@ def warnings(values: Properties) -> list[str]:
         WarningCode.MICROPHONE_MUTED: _("{microphone} is muted in the sound settings"),
         WarningCode.MICROPHONE_TURNED_DOWN: _("{microphone} is turned down by {db} dB in the sound settings"),
         WarningCode.STRANGER: _('{streams} plays into "DenseNoiser Mic"; it is muted there, so nobody hears it'),
+        WarningCode.HEADSET: _(
+            'the headset {headset} has no microphone in the profile "{profile}"; to switch it over while somebody '
+            "listens: densenoiser doctor --fix"
+        ),
         WarningCode.LOOP: _(
             '{microphone} carries the sound of "DenseNoiser Mic" itself, so it cannot be the microphone; choose another'
         ),

@@ -83,6 +83,15 @@ class DaemonObject(StatusProperties):
         self._change(default=wanted)
 
     @dbus_property()
+    def HeadsetMicrophone(self) -> DBusBool:
+        """Whether a Bluetooth headset whose microphone is wanted gets it while somebody listens; music sounds worse then."""
+        return self._settings.headset
+
+    @HeadsetMicrophone.setter  # type: ignore[no-redef]
+    def HeadsetMicrophone(self, wanted: DBusBool) -> None:
+        self._change(headset=wanted)
+
+    @dbus_property()
     def Strength(self) -> DBusDouble:
         """Attenuation limit of the microphone in use, dB: 0 passes everything, infinity is full strength.
 

@@ -95,8 +95,9 @@ class StatusProperties(ServiceInterface):
         """What hinders people from being heard although the daemon works: codes and their details.
 
         "source-muted", "source-turned-down" (with "db"), "microphone-muted" (with "microphone"), "microphone-turned-down"
-        (with "microphone" and "db"), "stranger" (with "streams": what plays into the virtual microphone, muted there) and
-        "loop" (with "microphone": the wanted source carries our own sound, so another is taken).
+        (with "microphone" and "db"), "stranger" (with "streams": what plays into the virtual microphone, muted there),
+        "headset" (with "headset" and "profile": a Bluetooth headset that has no microphone in this profile) and "loop" (with
+        "microphone": the wanted source carries our own sound, so another is taken).
         """
         return [_on_bus(fact) for fact in self._status.warnings]
 

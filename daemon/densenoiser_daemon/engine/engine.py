@@ -14,6 +14,7 @@ import numpy as np
 from densenoiser_models.denoiser import Denoiser
 
 from ..audio.backend import QUEUE_SECONDS, AudioBackend, Microphone
+from ..audio.microphone_choice import headset_to_take
 from ..audio.reframer import Reframer
 from ..errors import AlreadyRunningError, BackendError, DeviceError
 from ..settings.settings import Settings
@@ -158,6 +159,7 @@ class Engine:
             if (backend.microphones, backend.loops) != (self._microphones, self._loops):
                 self._microphones, self._loops = backend.microphones, backend.loops
                 self._board.on_change()
+            self._switch_headset(backend)
             if open_microphone is None:
                 self._filter.settle()
             microphone = backend.choose(self._settings.microphone, self._settings.microphone_identity)
@@ -189,8 +191,18 @@ class Engine:
             else:
                 waits = bool(backend.listeners) and microphone is not None
                 backend.wait(_MICROPHONE_RETRY_SECONDS if waits else None)
+        backend.give_headset_back()
         if is_wished:
             backend.be_default(False)
+
+    def _switch_headset(self, backend: AudioBackend) -> None:
+        """Give a headset its microphone while somebody listens, if the user wants that."""
+        if not backend.listeners or not self._settings.headset:
+            backend.give_headset_back()
+            return
+        headset = headset_to_take(self._settings.microphone, backend.microphones, backend.headsets)
+        if headset is not None:
+            backend.take_headset(headset)
 
     def _stream(self, backend: AudioBackend, microphone: Microphone) -> None:
         """Filter until something other than samples needs looking at."""
@@ -207,9 +219,10 @@ class Engine:
     def _surroundings(self, backend: AudioBackend) -> tuple[object, ...]:
         """What decides about the streams and the status. A change ends ``_stream``."""
         settings = self._settings
-        chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels, settings.default
-        sources = backend.microphones, backend.loops, backend.channels, backend.is_default
-        return sources, backend.warnings, backend.listeners, chosen
+        chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels
+        wishes = settings.default, settings.headset
+        sources = backend.microphones, backend.loops, backend.channels, backend.is_default, backend.headsets
+        return sources, backend.warnings, backend.listeners, chosen, wishes
 
     def _pump(self, backend: AudioBackend, microphone: Microphone) -> bool:
         """Take what was captured, filter it, queue it. True if a late frame ended that before all of it was filtered."""

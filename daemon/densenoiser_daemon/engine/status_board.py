@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from ..audio.backend import AudioBackend, Microphone
-from ..audio.microphone_choice import find
+from ..audio.microphone_choice import find, headset_to_take
 from ..errors import DeviceError, DeviceGoneError
 from ..settings.settings import AUTO, Settings
 from ..status import Counters, Fact, Levels, ReasonCode, State, Status, WarningCode
@@ -88,7 +88,7 @@ class StatusBoard:
             backend,
             state=state,
             reason=reason,
-            warnings=(*backend.warnings, *_warnings(shown), *_loops(backend.loops, settings.microphone)),
+            warnings=(*backend.warnings, *_warnings(shown), *_loops(backend, settings), *_headset(backend, settings)),
             listeners=backend.listeners,
             server=backend.server,
             microphone=shown.name if shown else "",
@@ -174,9 +174,18 @@ def _is_wanted(microphone: Microphone, settings: Settings) -> bool:
     )
 
 
-def _loops(loops: Sequence[Microphone], wanted: str) -> Iterator[Fact]:
+def _headset(backend: AudioBackend, settings: Settings) -> Iterator[Fact]:
+    """A headset whose microphone is wanted and not there, unless it will be as soon as somebody listens."""
+    headset = headset_to_take(settings.microphone, backend.microphones, backend.headsets)
+    if headset is not None and not settings.headset:
+        details = {"headset": headset.description, "profile": headset.profile_description}
+        yield Fact(WarningCode.HEADSET, details)
+
+
+def _loops(backend: AudioBackend, settings: Settings) -> Iterator[Fact]:
     """Sources that would be taken if they did not carry our own sound."""
-    for source in loops:
+    wanted = settings.microphone
+    for source in backend.loops:
         if source.name == wanted or (wanted == AUTO and source.is_default):
             yield Fact(WarningCode.LOOP, {"microphone": source.description})
 

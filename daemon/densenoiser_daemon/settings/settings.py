@@ -62,6 +62,12 @@ class Settings:
         parse_switch,
         "Default",
     )
+    headset: bool = _setting(
+        False,
+        "true gives a Bluetooth headset its microphone while somebody listens; music sounds worse meanwhile",
+        parse_switch,
+        "HeadsetMicrophone",
+    )
     microphone_strengths: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={

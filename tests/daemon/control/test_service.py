@@ -50,6 +50,7 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "ActiveChannel": 0,
         "IsDefault": False,
         "Default": False,
+        "HeadsetMicrophone": False,
         "IsStandIn": False,
         "ChannelCount": 0,
         "Scheduling": ("", {}),

@@ -15,14 +15,12 @@ from densenoiser_models.stft import Samples
 
 from ...errors import BackendError, DeviceError
 from ...i18n import _
-from ...settings.earlier_default import EarlierDefault
 from ...status import Fact
 from .. import microphone_choice
-from ..backend import QUEUE_SECONDS, Channels, Microphone
+from ..backend import QUEUE_SECONDS, Channels, Headset, Microphone
 from .capture import Capture
 from .connection import Connection
-from .server_view import ServerView
-from .stray_listeners import StrayListeners
+from .server_view import Memory, ServerView
 from .streams import MainLoop, PlaybackStream, RecordStream
 from .virtual_microphone import SINK_NAME, VirtualMicrophone
 
@@ -48,22 +46,14 @@ _PULSE_ERRORS = (pulsectl.PulseError, pulsectl.PulseDisconnected, LibPulse.CallE
 class PulseBackend:
     """AudioBackend on libpulse."""
 
-    def __init__(
-        self,
-        rate: int,
-        fragment: int,
-        strays: StrayListeners | None = None,
-        earlier_default: EarlierDefault | None = None,
-    ) -> None:
+    def __init__(self, rate: int, fragment: int, memory: Memory | None = None) -> None:
         """``rate`` in Hz; ``fragment`` is how many samples to ask the server to deliver at a time.
 
-        ``strays`` remembers who listened to an earlier backend of the same server, ``earlier_default`` which microphone
-        was its default before ours.
+        ``memory`` is what earlier backends of the same server knew.
         """
         self._rate = rate
         self._fragment = fragment
-        self._strays = strays
-        self._earlier_default = earlier_default
+        self._memory = memory or Memory()
         self._cushion = np.zeros(round(CUSHION_SECONDS * rate), np.float32)
         self._is_silent = True
         self._underruns_seen = 0
@@ -75,7 +65,7 @@ class PulseBackend:
         self._channel_of: dict[str, int] = {}
         self._ending: list[RecordStream] = []
         self._playback: PlaybackStream | None = None
-        self._remembered = earlier_default.name if earlier_default is not None else None
+        self._remembered = earlier.name if (earlier := self._memory.earlier_default) is not None else None
         self._closed_xruns = 0
         self._woken = False
         self._has_failed = False
@@ -84,7 +74,7 @@ class PulseBackend:
         self._pulse = pulse = Connection("DenseNoiser", connect=False)
         with self._failures():
             pulse.reach(patience)
-            self._view = ServerView(pulse, self._strays, self._earlier_default)
+            self._view = ServerView(pulse, self._memory)
 
     def connect(self) -> None:
         if self._pulse is None:
@@ -151,10 +141,21 @@ class PulseBackend:
             self._remembered = microphone.name
         return microphone
 
+    @property
+    def headsets(self) -> tuple[Headset, ...]:
+        return self._view.headsets if self._view is not None else ()
+
+    def take_headset(self, headset: Headset) -> None:
+        with self._asked() as view:
+            view.take_headset(headset)
+
+    def give_headset_back(self) -> None:
+        with self._asked() as view:
+            view.give_headset_back()
+
     def be_default(self, wanted: bool) -> None:
-        assert self._view is not None
-        with self._failures():
-            self._view.be_default(wanted)
+        with self._asked() as view:
+            view.be_default(wanted)
 
     @property
     def is_default(self) -> bool:
@@ -279,6 +280,12 @@ class PulseBackend:
     def _raise_if_playback_ended(self) -> None:
         if self._playback is not None and self._playback.fault is not None:
             raise BackendError(_("the virtual microphone is gone"), self._playback.fault.system_words)
+
+    @contextmanager
+    def _asked(self) -> Iterator[ServerView]:
+        assert self._view is not None
+        with self._failures():
+            yield self._view
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

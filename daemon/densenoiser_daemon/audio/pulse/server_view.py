@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulsectl
@@ -14,19 +15,32 @@ from ...i18n import _
 from ...settings.earlier_default import EarlierDefault
 from ...status import Fact, WarningCode
 from .. import microphone_choice
-from ..backend import Microphone
+from ..backend import Headset, Microphone
 from .full_volume import FAINT_DB, hold, volume_db
+from .headsets import silent_headsets
 from .sound_graph import SoundGraph
 from .strangers import Strangers
 from .stray_listeners import StrayListeners
 from .streams import NO_INDEX
 from .virtual_microphone import OWN_SINKS, SINK_NAME, SOURCE_NAME, VirtualMicrophone
 
+log = logging.getLogger(__name__)
+
 _CUT_OFF_SECONDS = 0.5
 """How long the virtual microphone may lack its link before it is made anew. A fresh one is linked within 50 ms."""
 _SETTLING_SECONDS = 0.15
 """PipeWire links a stream some milliseconds after the last event that names it."""
-_EVERYTHING = ("source", "source_output", "sink", "sink_input", "server")
+_EVERYTHING = ("card", "source", "source_output", "sink", "sink_input", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What outlives a connection to the server."""
+
+    strays: StrayListeners = field(default_factory=StrayListeners)
+    """Who listened to the virtual microphone."""
+    earlier_default: EarlierDefault | None = None
+    """Which microphone was the default before ours; None if nobody wants to know."""
 
 
 class ServerView:
@@ -36,17 +50,12 @@ class ServerView:
     volume. pulsectl's errors pass through.
     """
 
-    def __init__(
-        self, pulse: pulsectl.Pulse, strays: StrayListeners | None = None, earlier_default: EarlierDefault | None = None
-    ) -> None:
-        """``pulse`` is connected. ``strays`` remembers the listeners of an earlier connection.
-
-        ``earlier_default`` is told which microphone was the default before ours; None if nobody wants to know.
-        """
-        self._earlier_default = earlier_default
+    def __init__(self, pulse: pulsectl.Pulse, memory: Memory | None = None) -> None:
+        """``pulse`` is connected. ``memory`` is that of an earlier connection."""
+        memory = memory or Memory()
+        self._earlier_default, self._strays = memory.earlier_default, memory.strays
         self._pulse = pulse
         self._virtual: VirtualMicrophone | None = None
-        self._strays = strays or StrayListeners()
         self._strangers = Strangers(pulse)
         self._stale: set[str] = set()
         self._cut_off_since: float | None = None
@@ -58,6 +67,9 @@ class ServerView:
         """The real sources."""
         self.loops: tuple[Microphone, ...] = ()
         """The sources that carry our own sound, ours among them."""
+        self.headsets: tuple[Headset, ...] = ()
+        """Bluetooth headsets without a microphone."""
+        self._taken_headset: Headset | None = None
         self.listeners: tuple[str, ...] = ()
         """Names of the applications that hear the virtual microphone."""
         self.warnings: tuple[Fact, ...] = ()
@@ -124,6 +136,25 @@ class ServerView:
         playing = {p.sink for p in self._playbacks if not p.corked} - left_out
         return tuple(sorted(s.monitor_source_name for s in self._sinks if s.index in playing))
 
+    def take_headset(self, headset: Headset) -> None:
+        """Switch it over to its profile with a microphone."""
+        self._taken_headset = headset
+        self._switch(headset.card, headset.talking_profile)
+
+    def give_headset_back(self) -> None:
+        """Switch the headset that was taken back to its earlier profile."""
+        headset, self._taken_headset = self._taken_headset, None
+        if headset is not None:
+            self._switch(headset.card, headset.profile)
+
+    def _switch(self, card: str, profile: str) -> None:
+        for found in self._pulse.card_list():
+            if found.name == card:
+                try:
+                    self._pulse.card_profile_set(found, profile)
+                except pulsectl.PulseError as error:  # it may just be going
+                    log.warning("cannot switch %s to %s: %s", card, profile, error)
+
     @property
     def is_default(self) -> bool:
         """Whether the virtual microphone is the server's default source."""
@@ -173,6 +204,8 @@ class ServerView:
                 self._earlier_default.note(self._default_source)
         if "source" in facilities:
             self._sources = self._pulse.source_list()
+        if "card" in facilities:
+            self.headsets = silent_headsets(self._pulse.card_list())
         if "sink" in facilities:
             self._sinks = self._pulse.sink_list()
         if "source_output" in facilities:

@@ -34,15 +34,15 @@ async def daemon_properties() -> tuple[Properties | None, int]:
         return None, 0
 
 
-def make_default() -> str:
-    """Ask the daemon to make the virtual microphone the default one; what was done. DensenoiserError."""
+def switch_on(name: str, said: str) -> str:
+    """Switch a D-Bus property of the daemon on; returns ``said``. DensenoiserError."""
 
     async def ask() -> None:
         async with DaemonClient() as client:
-            await client.set("Default", "b", True)
+            await client.set(name, "b", True)
 
     asyncio.run(ask())
-    return _('made "DenseNoiser Mic" the default microphone; undo it with: densenoiser default off')
+    return said
 
 
 def daemon(values: Properties | None, is_locked: bool) -> Iterator[Finding]:

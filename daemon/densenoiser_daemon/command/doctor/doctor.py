@@ -7,7 +7,7 @@ import asyncio
 import fcntl
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pulsectl
 from pulsectl._pulsectl import LibPulse
@@ -20,7 +20,7 @@ from ...system.instance_lock import lock_path
 from ..remedies import start_sound_server
 from ..terminal import complain, say, say_json
 from . import daemon_checks, machine_checks, tray_checks
-from .finding import Finding, Verdict
+from .finding import Finding, SwitchOn, Verdict
 from .server_checks import check_sound
 
 _SIGNS = {Verdict.FAULT: ("✗", "31"), Verdict.ADVICE: ("!", "33"), Verdict.GOOD: ("✓", "32")}
@@ -64,7 +64,7 @@ def examine() -> Iterator[Finding]:
     yield from daemon_checks.daemon(values, is_locked)
     choice = values["Microphone"] if values else chosen.microphone
     identity = chosen.microphone_identity if choice == chosen.microphone else {}
-    yield from _sound(is_locked, choice, identity, daemon_checks.make_default if values else None)
+    yield from _sound(is_locked, choice, identity, daemon_checks.switch_on if values else None)
     yield from daemon_checks.settings(store)
     yield from machine_checks.models(chosen)
     yield from machine_checks.providers(chosen)
@@ -75,13 +75,11 @@ def examine() -> Iterator[Finding]:
     yield from daemon_checks.autostart(by_tray=tray_checks.starts_daemon())
 
 
-def _sound(
-    is_running: bool, choice: str, identity: Mapping[str, str], make_default: Callable[[], str] | None
-) -> Iterable[Finding]:
+def _sound(is_running: bool, choice: str, identity: Mapping[str, str], switch_on: SwitchOn | None) -> Iterable[Finding]:
     try:
         with Connection("densenoiser-doctor", connect=False) as pulse:
             pulse.reach(_CONNECT_SECONDS)
-            yield from check_sound(pulse, is_running, choice, identity, make_default)
+            yield from check_sound(pulse, is_running, choice, identity, switch_on)
     except (BackendError, *_PULSE_ERRORS) as error:
         yield Finding(
             "server",

@@ -16,6 +16,10 @@ class Verdict(StrEnum):
     FAULT = "fault"
 
 
+SwitchOn = Callable[[str, str], str]
+"""Switches a D-Bus property of the daemon on; returns its second argument, what was done. DensenoiserError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding. ``check`` is a stable name for scripts; the texts are in the user's language."""

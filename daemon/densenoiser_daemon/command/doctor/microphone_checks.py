@@ -6,20 +6,22 @@ import functools
 import math
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pulsectl
 
-from ...audio.microphone_choice import choose, find
+from ...audio.backend import Microphone
+from ...audio.microphone_choice import choose, find, headset_to_take
 from ...audio.pulse.full_volume import volume_db
+from ...audio.pulse.headsets import silent_headsets
 from ...audio.pulse.server_view import ServerView
 from ...audio.pulse.streams import MainLoop, RecordStream
 from ...errors import DeviceError
 from ...i18n import _
 from ...settings.settings import AUTO
-from .finding import Finding, Verdict
+from .finding import Finding, SwitchOn, Verdict
 
 _FAINT_VOLUME_DB = -40.0
 _RATE = 48_000
@@ -28,13 +30,16 @@ _FIRST_SOUND_SECONDS = 2.0
 _FAINT_DBFS = -75.0
 
 
-def check_microphone(pulse: pulsectl.Pulse, choice: str, identity: Mapping[str, str]) -> Iterator[Finding]:
+def check_microphone(
+    pulse: pulsectl.Pulse, choice: str, identity: Mapping[str, str], switch_on: SwitchOn | None
+) -> Iterator[Finding]:
     """Everything. ``choice`` is the microphone of the settings, ``identity`` what it is recognised by."""
-    chosen = choose(choice, ServerView(pulse).microphones, identity=identity)
+    microphones = ServerView(pulse).microphones
+    chosen = choose(choice, microphones, identity=identity)
     microphone = next((s for s in pulse.source_list() if chosen is not None and s.name == chosen.name), None)
     is_stand_in = choice != AUTO and chosen is not None and find(choice, [chosen], identity) is None
     yield from real_source(choice, microphone, is_stand_in)
-    yield from bluetooth(pulse, pulse.card_list(), has_microphone=microphone is not None)
+    yield from bluetooth(pulse.card_list(), choice, microphones, switch_on)
     if microphone is not None:
         yield from muted(microphone)
         if not microphone.mute:
@@ -66,32 +71,30 @@ def real_source(choice: str, microphone: Any, is_stand_in: bool) -> Iterator[Fin
         yield Finding("microphone", Verdict.GOOD, text.format(description=microphone.description, name=microphone.name))
 
 
-def bluetooth(pulse: pulsectl.Pulse, cards: list[Any], has_microphone: bool) -> Iterator[Finding]:
-    """A headset in a profile for listening only has no microphone."""
-    for card in cards:
-        if not card.name.startswith("bluez_card."):
-            continue
-        name = card.proplist.get("device.description", card.name)
-        with_microphone = [
-            p
-            for p in card.profile_list
-            if p.available and p.n_sources and ("headset" in p.name or "handsfree" in p.name)
-        ]
-        active = card.profile_active
-        if not with_microphone or active is None or active.n_sources:
-            continue
-        best = max(with_microphone, key=lambda profile: profile.priority)
+def bluetooth(
+    cards: list[Any], choice: str, microphones: Sequence[Microphone], switch_on: SwitchOn | None
+) -> Iterator[Finding]:
+    """A headset in a profile for listening only has no microphone. ``switch_on`` asks the daemon to switch it over.
+
+    Music sounds worse in a headset profile. So it is a fault only where its microphone is the chosen one or would be the
+    only one.
+    """
+    headsets = silent_headsets(cards)
+    wanted = headset_to_take(choice, microphones, headsets)
+    said = _("the headset gets its microphone while somebody listens, and its earlier profile afterwards")
+    for headset in headsets:
         yield Finding(
             "bluetooth",
-            Verdict.ADVICE if has_microphone else Verdict.FAULT,
+            Verdict.FAULT if headset == wanted else Verdict.ADVICE,
             _('the Bluetooth headset {name} is in the profile "{profile}", which has no microphone').format(
-                name=name, profile=active.description
+                name=headset.description, profile=headset.profile_description
             ),
             _("switch it over: pactl set-card-profile {card} {profile}").format(
-                card=shlex.quote(card.name), profile=shlex.quote(best.name)
+                card=headset.card, profile=headset.talking_profile
             ),
-            # Music sounds worse in a headset profile: done unasked only where there is no microphone otherwise.
-            None if has_microphone else functools.partial(_set_profile, pulse, card, best),
+            functools.partial(switch_on, "HeadsetMicrophone", said)
+            if headset == wanted and switch_on is not None
+            else None,
         )
 
 
@@ -158,8 +161,3 @@ def record_peak(pulse: pulsectl.Pulse, source: str) -> tuple[float, float]:
     finally:
         stream.close()
     return peak, samples / _RATE
-
-
-def _set_profile(pulse: pulsectl.Pulse, card: Any, profile: Any) -> str:
-    pulse.card_profile_set(card, profile)
-    return _('switched the headset to the profile "{profile}"').format(profile=profile.description)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pulsectl
@@ -16,7 +16,7 @@ from ...audio.pulse.streams import NO_INDEX
 from ...audio.pulse.virtual_microphone import DESCRIPTION, SINK_NAME, SOURCE_NAME, own_modules
 from ...i18n import _
 from ..remedies import restart_command
-from .finding import Finding, Verdict
+from .finding import Finding, SwitchOn, Verdict
 from .microphone_checks import check_microphone
 
 
@@ -25,7 +25,7 @@ def check_sound(
     is_running: bool,
     choice: str,
     identity: Mapping[str, str],
-    make_default: Callable[[], str] | None,
+    switch_on: SwitchOn | None,
 ) -> Iterator[Finding]:
     """Everything, in the order of a frame's way. ``choice`` and ``identity`` are the microphone of the settings."""
     yield server(pulse)
@@ -33,10 +33,10 @@ def check_sound(
         yield from virtual_source(pulse)
         yield from strangers(pulse)
     yield from leftovers(pulse, is_running)
-    yield from check_microphone(pulse, choice, identity)
+    yield from check_microphone(pulse, choice, identity, switch_on)
     view = ServerView(pulse)
     yield from loops(view)
-    yield from default_source(pulse, view, make_default)
+    yield from default_source(pulse, view, switch_on)
     yield from bystanders(pulse, view.microphones)
 
 
@@ -126,10 +126,8 @@ def leftovers(pulse: pulsectl.Pulse, is_running: bool) -> Iterator[Finding]:
         )
 
 
-def default_source(
-    pulse: pulsectl.Pulse, view: ServerView, make_default: Callable[[], str] | None
-) -> Iterator[Finding]:
-    """What applications get that do not choose. ``make_default`` asks the daemon for ours; None while it does not run."""
+def default_source(pulse: pulsectl.Pulse, view: ServerView, switch_on: SwitchOn | None) -> Iterator[Finding]:
+    """What applications get that do not choose. ``switch_on`` asks the daemon; None while it does not run."""
     name = pulse.server_info().default_source_name
     source = _source(pulse, name)
     virtual = _source(pulse, SOURCE_NAME)
@@ -144,6 +142,7 @@ def default_source(
             functools.partial(_set_default, pulse, better) if better is not None else None,
         )
     elif virtual is not None and name != SOURCE_NAME:
+        said = _('made "DenseNoiser Mic" the default microphone; undo it with: densenoiser default off')
         yield Finding(
             "default-source",
             Verdict.ADVICE,
@@ -153,7 +152,7 @@ def default_source(
             _('choose "{description}" in the application, or for all: densenoiser default on').format(
                 description=DESCRIPTION
             ),
-            make_default,
+            functools.partial(switch_on, "Default", said) if switch_on is not None else None,
         )
 
 

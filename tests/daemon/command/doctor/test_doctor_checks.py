@@ -27,16 +27,6 @@ def faults(findings: Any) -> list[str]:
     return [finding.text for finding in findings if finding.verdict is Verdict.FAULT]
 
 
-class Cards:
-    """Stands for the server's side of a headset: remembers the profile that it is told to take."""
-
-    def __init__(self) -> None:
-        self.set: list[str] = []
-
-    def card_profile_set(self, card: Any, profile: Any) -> None:
-        self.set.append(f"{card.name}:{profile.name}")
-
-
 def headset(active: str) -> SimpleNamespace:
     """A Bluetooth card as the servers describe one (PulseAudio 16 and PipeWire 1.4 profiles)."""
     profiles = {
@@ -56,18 +46,25 @@ def headset(active: str) -> SimpleNamespace:
     )
 
 
-def test_a_headset_stuck_without_microphone_is_switched_only_if_there_is_no_other() -> None:
-    cards = Cards()
-    pulse: Any = cards
-    (only,) = bluetooth(pulse, [headset("a2dp-sink")], has_microphone=False)
-    assert only.verdict is Verdict.FAULT
-    assert "Soft Buds" in only.text
-    assert only.mend is not None
-    assert "HEADSET-HEAD-UNIT" in only.mend()
-    assert cards.set == ["bluez_card.00_11:headset-head-unit"]
-    (beside,) = bluetooth(pulse, [headset("a2dp-sink")], has_microphone=True)
+def test_a_headset_stuck_without_microphone_is_switched_only_if_it_is_wanted() -> None:
+    asked: list[str] = []
+
+    def switch_on(name: str, said: str) -> str:
+        asked.append(name)
+        return said
+
+    cards, other = [headset("a2dp-sink")], Microphone("usb", "USB Headset", 48_000, 7, True)
+    (only,) = bluetooth(cards, "auto", [], switch_on)
+    (chosen,) = bluetooth(cards, "bluez_input.00:11.0", [other], switch_on)
+    for found in (only, chosen):
+        assert found.verdict is Verdict.FAULT
+        assert "headset-head-unit" in found.remedy, "the best of those with a microphone"
+        assert found.mend is not None
+        found.mend()
+    assert asked == ["HeadsetMicrophone"] * 2
+    (beside,) = bluetooth(cards, "auto", [other], switch_on)
     assert (beside.verdict, beside.mend) == (Verdict.ADVICE, None)
-    assert list(bluetooth(pulse, [headset("headset-head-unit")], has_microphone=True)) == []
+    assert list(bluetooth([headset("headset-head-unit")], "auto", [], switch_on)) == []
 
 
 def running(**changes: Any) -> dict[str, Any]:
