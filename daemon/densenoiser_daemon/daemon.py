@@ -104,7 +104,7 @@ class Daemon:
     def _run(self) -> None:
         try:
             scheduling, memory = realtime.request(), lock_memory()
-            log.info("scheduling of the audio thread: %s; memory: %s", scheduling, memory)
+            log.debug("scheduling of the audio thread: %s; memory: %s", scheduling.code, memory.code)
             self._engine.describe_thread(scheduling, memory)
             self._engine.run(self._first_backend)
         except Exception as error:

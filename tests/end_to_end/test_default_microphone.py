@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 from tests.support.daemons import StartDaemon, run_command
 from tests.support.listening import application, hears_sound
@@ -83,3 +84,33 @@ def test_who_does_not_choose_hears_us(shared_server: PrivateServer, fresh_daemon
         client.stop()
     end(process)
     assert default(shared_server) == MICROPHONE_NAME
+
+
+def test_a_microphone_that_is_plugged_in_takes_neither_the_default_nor_the_listeners(
+    shared_server: PrivateServer, fresh_daemon: StartDaemon
+) -> None:
+    """As desktops do, the server makes it the default at once. A choice some time later is a person's."""
+    fresh_daemon()
+    run_command("default", "on")
+    wait_until(lambda: default(shared_server) == SOURCE_NAME, 5, "ours is the default")
+    client = application(shared_server)
+    wait_until(lambda: listeners(shared_server) == 1, 10, "it listens")
+    try:
+        shared_server.plug_microphone("second", "Second Microphone")
+        wait_until(lambda: default(shared_server) == SOURCE_NAME, 5, "ours is the default again")
+        wait_until(lambda: listeners(shared_server) == 1, 5, "it listens to ours")
+        time.sleep(2.5)
+        make_default(shared_server, "second")
+        wait_until(lambda: default(shared_server) == "second", 5, "the person's choice")
+        time.sleep(0.5)
+        assert default(shared_server) == "second"
+    finally:
+        client.stop()
+        shared_server.unplug_microphone("second")
+        make_default(shared_server, MICROPHONE_NAME)
+
+
+def listeners(server: PrivateServer) -> int:
+    with server.control() as pulse:
+        ours = pulse.get_source_by_name(SOURCE_NAME).index
+        return sum(o.source == ours for o in pulse.source_output_list())

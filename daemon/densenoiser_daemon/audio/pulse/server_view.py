@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ _CUT_OFF_SECONDS = 0.5
 """How long the virtual microphone may lack its link before it is made anew. A fresh one is linked within 50 ms."""
 _SETTLING_SECONDS = 0.15
 """PipeWire links a stream some milliseconds after the last event that names it."""
+_PLUGGING_SECONDS = 2.0
+"""How long after a change of the microphones a change of the default is the desktop's doing."""
 _EVERYTHING = ("card", "source", "source_output", "sink", "sink_input", "server")
 
 
@@ -58,6 +61,8 @@ class ServerView:
         self._virtual: VirtualMicrophone | None = None
         self._strangers = Strangers(pulse)
         self._stale: set[str] = set()
+        self._holds_default = False
+        self._microphones_changed_at = -math.inf
         self._cut_off_since: float | None = None
         self._settled_at: float | None = None
         info = pulse.server_info()
@@ -125,6 +130,7 @@ class ServerView:
             self._strangers.offer_nowhere(self._sinks)
         hold(self._pulse, self._ours(playback, record))
         self._describe()
+        self._hold_default()
         self._strays.bring_back(self._pulse, self._recordings, index, self._default_source, self.microphones)
         self.listeners = self.graph.listeners(index)
         if "source_output" in stale:
@@ -160,8 +166,19 @@ class ServerView:
         """Whether the virtual microphone is the server's default source."""
         return self._default_source == SOURCE_NAME
 
+    def _hold_default(self) -> None:
+        """Desktops make a microphone that is plugged in the default. Ours is it again then; a person's choice is left."""
+        if not self._holds_default or self.is_default:
+            return
+        if time.monotonic() - self._microphones_changed_at <= _PLUGGING_SECONDS:
+            log.info("the default microphone changed with a plug; it is DenseNoiser Mic again")
+            self.be_default(True)
+        else:
+            self._holds_default = False
+
     def be_default(self, wanted: bool) -> None:
-        """Make ours the default, or, while it is that, the earlier one again."""
+        """Make ours the default and keep it so, or, while it is that, the earlier one again."""
+        self._holds_default = wanted
         names = [SOURCE_NAME]
         if not wanted:
             earlier = self._earlier_default.name if self._earlier_default is not None else ""
@@ -227,7 +244,10 @@ class ServerView:
         own = next((s for s in self._sources if s.name == SOURCE_NAME), None)
         fed = self.graph.fed_from(own.index) if own is not None else frozenset()
         real = [self._microphone(s) for s in self._sources if s.name != SOURCE_NAME and s.monitor_of_sink == NO_INDEX]
-        self.microphones = tuple(m for m in real if m.index not in fed)
+        microphones = tuple(m for m in real if m.index not in fed)
+        if {m.name for m in microphones} != {m.name for m in self.microphones}:
+            self._microphones_changed_at = time.monotonic()
+        self.microphones = microphones
         self.loops = tuple(m for m in real if m.index in fed)
         warnings = []
         if own is not None:

@@ -31,6 +31,8 @@ class StrayListeners:
     ours is the only source.                 microphone, moves them to it
     Somebody made ours the default while     moves all listeners with the next     move back those that listened before;
     there were microphones.                  change of the default                 the others followed the user's wish
+    A microphone is plugged in while ours    may make it the default, and moves    move all listeners back
+    is the default by somebody's wish.       all listeners to it
     Ours was away: somebody unloaded it, or  puts its clients on a microphone,     move back those that listened, and
     pipewire-pulse crashed.                  and leaves them there                 those that name ours as their target
     ======================================== ===================================== ======================================
@@ -78,7 +80,8 @@ class StrayListeners:
                 # Right after a change of the sources it was the server that elected ours, not the user.
                 self._is_wished = bool(places) and now - self._changed_at > _WATCH_SECONDS
                 self._listeners_before_wish = self._listeners
-            self._is_wish_in_force = self._is_wished and SOURCE_NAME in (default, self._default)
+            is_election = default != SOURCE_NAME and now - self._changed_at <= _WATCH_SECONDS
+            self._is_wish_in_force = self._is_wished and SOURCE_NAME in (default, self._default) and not is_election
             self._until = now + _WATCH_SECONDS
             self._places, self._default = places, default
         if self._is_new:

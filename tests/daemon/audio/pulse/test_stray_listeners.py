@@ -108,3 +108,15 @@ def test_who_is_linked_to_nothing_is_left_alone(desktop: Desktop) -> None:
     desktop.application.source = 2**32 - 1
     desktop.look("mic2", HEADSET)
     assert not desktop.moves
+
+
+def test_a_microphone_plugged_in_while_ours_is_wished_takes_nobody_along(desktop: Desktop) -> None:
+    desktop.application.source = 2**32 - 1
+    desktop.look("mic2", HEADSET)
+    desktop.look(SOURCE_NAME, HEADSET)
+    desktop.application.source = OWN
+    desktop.look(SOURCE_NAME, HEADSET)
+    desktop.look("mic3", HEADSET, ANOTHER)
+    desktop.application.source = ANOTHER
+    desktop.look("mic3", HEADSET, ANOTHER)
+    assert desktop.moves == [(7, OWN)]
