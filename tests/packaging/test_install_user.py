@@ -79,6 +79,7 @@ def test_everything_comes_and_goes(densenoiser: Densenoiser, tmp_path: Path, pro
     assert done.returncode == 0, done.stderr
     for program in ("Discord", "Zoom", "Google Meet", "Chrome"):
         assert f"  {program}" in done.stdout, "it says where each switches its own suppression off"
+    assert "densenoiser default on" in done.stdout, "and what to do next"
     optional = Path("systemd/user/densenoised.service.d/50-confine-files.conf")
     assert files(home / ".local" / "share") | {optional} == files(SHARE)
     autostart = home / ".config" / "autostart" / "org.densenoiser.DenseNoiser.desktop"

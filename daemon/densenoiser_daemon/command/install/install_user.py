@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         say(_("The tray icon starts at login; to see it now: densenoiser-tray"))
     if not args.no_start:
         _start()
+    say(_("Next: choose DenseNoiser Mic in your application, or for all at once: densenoiser default on"))
     _say_once_is_enough()
     return 0
 
