@@ -5,13 +5,16 @@ VENV := .venv
 PYTHON := $(shell command -v /usr/bin/python3 || command -v python3)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint packaging/constraints.txt
 
-.PHONY: run test check lint format install uninstall bench gpu-check train generated clean help
+.PHONY: run test test-servers check lint format install uninstall bench gpu-check train generated clean help
 
 run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
 
 test: $(VENV)/test  ## the whole test suite
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
+
+test-servers: $(VENV)/test  ## the tests with servers of newer systems, in chroots; needs root, mmdebstrap and ten minutes each
+	$(VENV)/bin/python -m tests.servers
 
 check: lint  ## lint, types, and the tests of the built wheel
 	$(VENV)/bin/python packaging/check_wheel.py

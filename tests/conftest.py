@@ -57,6 +57,17 @@ _SERVER_FIXTURES = {"server", "daemons", "stage_on", "report"}
 _DESKTOP_FIXTURES = {"x_display", "panel", "start_tray"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the servers be those of another system, whose tree lies in a folder; see ``tests/servers``."""
+    parser.addoption("--server-root", metavar="FOLDER", help="run the sound servers in a chroot of this system")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the servers of this run into their chroot."""
+    if root := config.getoption("--server-root"):
+        PrivateServer.prefix = ("chroot", root)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they use."""
     for item in items:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, ClassVar
 
 import pulsectl
 
@@ -48,6 +48,9 @@ class PrivateServer:
 
     ``environment`` is what a client needs to reach it. ``processes`` maps program to process, so that tests can kill one.
     """
+
+    prefix: ClassVar[tuple[str, ...]] = ()
+    """What to put before the command of each of the server's programs: "chroot" and a folder, for another system's server."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         """``folder`` must exist, and its path must be short: a Unix socket's may have at most 107 bytes."""
@@ -127,7 +130,7 @@ class PrivateServer:
         if old is not None and old.poll() is None:
             return old
         log: IO[bytes] = self._stack.enter_context((self.folder / f"{program}.log").open("ab"))
-        process = subprocess.Popen([program, *arguments], env=self.environment, stdout=log, stderr=log)
+        process = subprocess.Popen([*self.prefix, program, *arguments], env=self.environment, stdout=log, stderr=log)
         self.processes[program] = process
         self._stack.callback(_end, process)
         return process
