@@ -170,12 +170,10 @@ class Engine:
                 retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
             wanted = microphone if backend.listeners and self._clock() >= retry_at else None
             channel = self._settings.channel_for(wanted.name) if wanted is not None else None
-            if fault is not None or (_name(wanted), channel) != (_name(open_microphone), open_channel):
+            if fault is not None or (_place(wanted), channel) != (_place(open_microphone), open_channel):
                 if open_microphone is not None:
-                    backend.stop()
                     open_microphone = open_channel = None
-                    self._end_stream()
-                    self._board.log_stream(backend)
+                    self._close(backend)
                 if wanted is not None:
                     try:
                         backend.start(wanted, channel)
@@ -185,7 +183,8 @@ class Engine:
                         fault, failing = error, wanted
                         log.warning("%s", error.for_log)
                         retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
-            self._board.describe(backend, open_microphone, microphone, self._settings, fault, failing)
+            running = wanted if open_microphone is not None else None  # as it is now: it may have been muted meanwhile
+            self._board.describe(backend, running, microphone, self._settings, fault, failing)
             if open_microphone is not None:
                 self._stream(backend, open_microphone)
             else:
@@ -194,6 +193,12 @@ class Engine:
         backend.give_headset_back()
         if is_wished:
             backend.be_default(False)
+
+    def _close(self, backend: AudioBackend) -> None:
+        """Release the microphone."""
+        backend.stop()
+        self._end_stream()
+        self._board.log_stream(backend)
 
     def _switch_headset(self, backend: AudioBackend) -> None:
         """Give a headset its microphone while somebody listens, if the user wants that."""
@@ -278,5 +283,6 @@ class Engine:
         self._filter.reset()
 
 
-def _name(microphone: Microphone | None) -> str | None:
-    return microphone.name if microphone is not None else None
+def _place(microphone: Microphone | None) -> tuple[str, int] | None:
+    """What tells one microphone from another, and from one that was plugged in again: PipeWire 1.4 ends no stream then."""
+    return (microphone.name, microphone.index) if microphone is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.support.fake_backend import HEADSET, RATE, FakeBackend
+from tests.support.fake_backend import HEADSET, RATE, WEBCAM, FakeBackend
 from tests.support.running_engine import DELAY, HOP, Running, Start, fit, largest_step, tiny, tone
 from tests.support.waiting import wait_until
 
 from densenoiser_daemon.engine.fallback_ladder import Rung
 from densenoiser_daemon.settings.settings import Settings
-from densenoiser_daemon.status import Fact, State
+from densenoiser_daemon.status import Fact, State, WarningCode
 from densenoiser_models.denoiser import Bypass
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
@@ -162,3 +163,24 @@ def test_a_model_that_works_ends_the_bypass_of_a_missing_one(start: Start, tmp_p
     running.engine.use(Rung(tiny(tmp_path), "tiny", "cpu"))
     running.say(tone(0.2))
     assert (running.engine.status.state, running.engine.status.reason) == (State.RUNNING, Fact())
+
+
+def test_a_microphone_that_was_plugged_in_again_is_opened_again(start: Start) -> None:
+    """Its stream may go on without an end and without a sample, as on PipeWire 1.4."""
+    backend = FakeBackend()
+    start(backend).await_state(State.RUNNING)
+    assert backend.starts == 1
+    backend.microphones = (replace(HEADSET, index=77), WEBCAM)
+    backend.settle()
+    assert backend.starts == 2
+    assert backend.opened == backend.microphones[0]
+
+
+def test_a_microphone_that_is_muted_during_a_call_is_told(start: Start) -> None:
+    backend = FakeBackend()
+    running = start(backend)
+    running.await_state(State.RUNNING)
+    backend.microphones = (replace(HEADSET, is_muted=True), WEBCAM)
+    backend.settle()
+    assert [warning.code for warning in running.engine.status.warnings] == [WarningCode.MICROPHONE_MUTED]
+    assert backend.starts == 1, "it stays open"
