@@ -45,11 +45,15 @@ def own(pulse: pulsectl.Pulse, kind: str) -> Any:
     if kind == "monitor":
         return pulse.get_source_by_name(f"{SINK_NAME}.monitor")
     if kind == "clean speech":
-        return next(i for i in pulse.sink_input_list() if i.name == kind)
-    if kind == "microphone":
-        return next(o for o in pulse.source_output_list() if o.name == kind)
-    monitor = pulse.get_source_by_name(f"{SINK_NAME}.monitor").index
-    return next(o for o in pulse.source_output_list() if o.source == monitor)
+        found = [i for i in pulse.sink_input_list() if i.name == kind]
+    elif kind == "microphone":
+        found = [o for o in pulse.source_output_list() if o.name == kind]
+    else:
+        monitor = pulse.get_source_by_name(f"{SINK_NAME}.monitor").index
+        found = [o for o in pulse.source_output_list() if o.source == monitor]
+    return {kind: thing for thing in found}[
+        kind
+    ]  # KeyError while it is away for a moment, which wait_until takes for false
 
 
 def is_full(pulse: pulsectl.Pulse, kind: str) -> bool:
@@ -64,6 +68,7 @@ def test_what_is_ours_stays_at_full_volume(
     client = application(shared_server)
     wait_until(lambda: hears_sound(client), 20, "the application hears the microphone")
     with shared_server.control() as pulse:
+        wait_until(lambda: own(pulse, kind), 10, "it is there")
         pulse.volume_set_all_chans(own(pulse, kind), 0.2)
         wait_until(lambda: is_full(pulse, kind), 5, "it is turned up again")
         pulse.mute(own(pulse, kind), True)
