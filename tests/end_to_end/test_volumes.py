@@ -51,9 +51,9 @@ def own(pulse: pulsectl.Pulse, kind: str) -> Any:
     else:
         monitor = pulse.get_source_by_name(f"{SINK_NAME}.monitor").index
         found = [o for o in pulse.source_output_list() if o.source == monitor]
-    return {kind: thing for thing in found}[
-        kind
-    ]  # KeyError while it is away for a moment, which wait_until takes for false
+    if not found:
+        raise KeyError(kind)  # it is away for a moment: wait_until takes it for false
+    return found[0]
 
 
 def is_full(pulse: pulsectl.Pulse, kind: str) -> bool:

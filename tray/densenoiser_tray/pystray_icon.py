@@ -6,7 +6,6 @@ import importlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +27,6 @@ class PystrayIcon:
             # Notifications go over the bus of DaemonLink, and a service that cannot start is none of the icon's business.
             toolkit.notify_dbus.Notifier = _NoNotifier
         self._click: Callable[[Action], None] = lambda _action: None
-        self._title, self._titling = "", threading.Lock()
         self._items: Menu = ()
         self._is_stopped = False
         self._icon = self._pystray.Icon("densenoiser", icon.draw(Condition.ABSENT), "", self._pystray.Menu())
@@ -55,9 +53,7 @@ class PystrayIcon:
         if picture is not self._icon.icon:
             self._icon.icon = picture
         # On plain X the title is the window's name, which pystray cannot set in other letters than Latin.
-        with self._titling:
-            self._title = title if self.has_menu else title.encode("latin-1", "replace").decode("latin-1")
-            self._icon.title = self._title
+        self._icon.title = title if self.has_menu else title.encode("latin-1", "replace").decode("latin-1")
         if items != self._items:
             self._items = items
             self._icon.menu = self._drawn(items)
@@ -70,9 +66,6 @@ class PystrayIcon:
     def _appear(self, shown: Any) -> None:
         """Runs in a thread of pystray's once its loop runs."""
         shown.visible = True
-        with self._titling:
-            shown.title = ""  # pystray on plain X forgets a title that was set before, and takes none twice
-            shown.title = self._title
         if self._is_stopped:
             shown.stop()
 
