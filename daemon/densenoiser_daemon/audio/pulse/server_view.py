@@ -216,9 +216,6 @@ class ServerView:
     def _read(self, facilities: Iterable[str]) -> None:
         if "server" in facilities or "source" in facilities:
             self._default_source = str(self._pulse.server_info().default_source_name)
-            is_ours = self._default_source == SOURCE_NAME
-            if self._earlier_default is not None and not is_ours and self._default_source != "None":
-                self._earlier_default.note(self._default_source)
         if "source" in facilities:
             self._sources = self._pulse.source_list()
         if "card" in facilities:
@@ -248,6 +245,8 @@ class ServerView:
         if {m.name for m in microphones} != {m.name for m in self.microphones}:
             self._microphones_changed_at = time.monotonic()
         self.microphones = microphones
+        if self._earlier_default is not None and any(m.is_default for m in microphones):
+            self._earlier_default.note(self._default_source)
         self.loops = tuple(m for m in real if m.index in fed)
         warnings = []
         if own is not None:
