@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from ..bands import BAND_BINS, HIGH_BANDS, LOW_BINS
 from .conv_layer import Layer, StreamingLayer, folded, mix_channels, normalise
 from .frame_memory import FrameMemory, StreamingFrameMemory
-from .leaky_memory import leaky_memory, recall_for_change
+from .leaky_memory import LARGEST, leaky_memory, recall_for_change
 from .mask import AMPLITUDE_FLOOR, LOG_SCALE, compress, decompress, full_mask, log_level, split_bands
 
 KERNEL, STRIDE = 8, 4
@@ -225,7 +225,7 @@ class StreamingBlock(nn.Module):
         """(1, width, positions) and the memory to the same, one frame later."""
         gates = F.conv1d(torch.cat([x, memory], 1), self.leak_and_news, self.leak_and_news_bias)
         leak, change = gates.split(self.width, 1)
-        memory = memory + torch.sigmoid(leak) * change
+        memory = (memory + torch.sigmoid(leak) * change).clamp(-LARGEST, LARGEST)
         features = torch.cat([x, memory], 1)
         features = torch.cat([features, self.near(features)], 1)
         product = F.conv1d(features, self.far, self.far_bias)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .conv_layer import folded, mix_channels, normalise
-from .leaky_memory import leaky_memory, recall_for_change
+from .leaky_memory import LARGEST, leaky_memory, recall_for_change
 
 SQUEEZED, TOLD = 4, 8
 """Channels that a position is heard through, and channels that it is told."""
@@ -71,6 +71,6 @@ class StreamingFrameMemory(nn.Module):
         squeezed = torch.matmul(self.squeeze, x).reshape(1, -1)
         gates = torch.addmm(self.hear_bias, torch.cat([squeezed, memory], 1), self.hear)
         leak, change = gates.split(self.remembered, 1)
-        memory = memory + torch.sigmoid(leak) * change
+        memory = (memory + torch.sigmoid(leak) * change).clamp(-LARGEST, LARGEST)
         told = torch.addmm(self.tell_bias, memory, self.tell).reshape(1, TOLD, self.positions)
         return x + F.conv1d(F.relu(told), self.mix), memory

@@ -2,7 +2,11 @@
 // channels and values in place of a dozen operations. Compiled on first use; ``heard`` float32 or bfloat16, sums in float32.
 #include <torch/extension.h>
 
+#include <algorithm>
+#include <cmath>
 #include <tuple>
+
+constexpr float LARGEST = 32.f;  // as in leaky_memory.py
 
 template <typename Number>
 static void remember(const at::Tensor& heard, const at::Tensor& bias, const at::Tensor& recall, at::Tensor& memory,
@@ -26,7 +30,7 @@ static void remember(const at::Tensor& heard, const at::Tensor& bias, const at::
       for (int64_t i = 0; i < values; i++) {
         const float leak = 1.f / (1.f + __builtin_expf(-((float)h[leak_at + i] + leak_bias + from_leak[i])));
         const float news = (float)h[news_at + i] + news_bias + from_news[i];
-        const float now = last[i] + leak * (news - last[i]);
+        const float now = std::min(std::max(last[i] + leak * (news - last[i]), -LARGEST), LARGEST);
         g[leak_at + i] = leak;
         g[news_at + i] = news;
         m[leak_at + i] = now;
@@ -57,7 +61,8 @@ static void differentiate(const at::Tensor& gradient, const at::Tensor& gates, c
       float* of_news = of_gate.data_ptr<float>() + (channel + width) * values;
 #pragma GCC ivdep
       for (int64_t i = 0; i < values; i++) {
-        const float total = rest[i] + (float)d[leak_at + i], leak = (float)g[leak_at + i];
+        const bool is_free = std::abs((float)m[leak_at + i]) < LARGEST;
+        const float total = is_free ? rest[i] + (float)d[leak_at + i] : 0.f, leak = (float)g[leak_at + i];
         const float to_news = total * leak;
         const float to_leak = to_news * ((float)g[news_at + i] - (float)before[i]) * (1.f - leak);
         of_leak[i] = to_leak;

@@ -1,12 +1,13 @@
 """The memory along time: an exponential average that decides anew in each frame how fast it follows.
 
     leak[t], news[t] = heard[t] + bias + recall @ memory[t - 1]
-    memory[t] = memory[t - 1] + sigmoid(leak[t]) * (news[t] - memory[t - 1])
+    memory[t] = clamp(memory[t - 1] + sigmoid(leak[t]) * (news[t] - memory[t - 1]), -LARGEST, LARGEST)
 
 This is a minimal gated unit (Zhou et al., "Minimal gated unit for recurrent neural networks", 2016) whose gate acts on
 the news alone, and whose news are linear. The gates see the memory, so a memory can follow a noise floor: it falls at
-once and rises slowly. ``heard`` is one product over all frames; only the small product with ``recall`` goes frame by
-frame.
+once and rises slowly. Nothing keeps ``recall`` from making more of a memory than there was, so a rare sound could let
+the memory grow without end; hence the bound. ``heard`` is one product over all frames; only the small product with
+``recall`` goes frame by frame.
 
 Both directions are operators of their own, so that ``torch.compile`` does not unroll the frames. Faster kernels for a kind
 of device may take their place (``memory_kernels.py``).
@@ -19,6 +20,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+LARGEST = 32.0
+"""Memories stay within so much on either side: twice what the loudest sounds make of them. Exact in bfloat16."""
 
 
 def leaky_memory(heard: Tensor, bias: Tensor, recall: Tensor) -> Tensor:
@@ -60,7 +64,7 @@ def _forward(heard: Tensor, bias: Tensor, recall: Tensor) -> tuple[Tensor, Tenso
         for frame in range(heard.shape[1]):
             gate = torch.addmm(heard[:, frame].to(recall.dtype) + bias[:, None], recall, before)
             leak, news = gate[:width].sigmoid_(), gate[width:]
-            before = torch.lerp(before, news, leak)
+            before = torch.lerp(before, news, leak).clamp_(-LARGEST, LARGEST)
             gates[:, frame], memory[:, frame] = gate, before
     return memory, gates
 
@@ -83,7 +87,8 @@ def _backward(gradient: Tensor, gates: Tensor, memory: Tensor, recall: Tensor) -
         for frame in reversed(range(gates.shape[1])):
             leak, news = gates[:, frame].to(recall.dtype).split(width)
             before = memory[:, frame - 1].to(recall.dtype) if frame else torch.zeros_like(carried)
-            total = carried + gradient[:, frame]  # of this memory, through all later ones
+            is_free = memory[:, frame].abs() < LARGEST
+            total = (carried + gradient[:, frame]) * is_free  # of this memory, through all later ones
             of_news = total * leak
             of_gate = torch.cat([of_news * (news - before) * (1 - leak), of_news])
             of_heard[:, frame] = of_gate

@@ -13,6 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .leaky_memory import LARGEST
+
 VALUES = 16
 """Values that one program follows."""
 
@@ -41,12 +43,22 @@ def backward(gradient: Tensor, gates: Tensor, memory: Tensor, recall: Tensor) ->
 
 def _sizes(width: int) -> dict[str, int]:
     padded = max(16, triton.next_power_of_2(width))
-    return {"W": width, "P": padded, "N": VALUES, "num_warps": max(4, padded // 16)}
+    return {"W": width, "P": padded, "N": VALUES, "LARGEST_MEMORY": LARGEST, "num_warps": max(4, padded // 16)}
 
 
 @triton.jit
 def _forward_kernel(
-    heard, bias, recall, gates, memory, frames, values, W: tl.constexpr, P: tl.constexpr, N: tl.constexpr
+    heard,
+    bias,
+    recall,
+    gates,
+    memory,
+    frames,
+    values,
+    W: tl.constexpr,
+    P: tl.constexpr,
+    N: tl.constexpr,
+    LARGEST_MEMORY: tl.constexpr,
 ):
     c, k = tl.arange(0, P), tl.arange(0, P)
     n = tl.program_id(0) * N + tl.arange(0, N)
@@ -71,7 +83,8 @@ def _forward_kernel(
         next_news = tl.load(heard + W * step + at + values, more, 0.0)
         leak = tl.sigmoid(tl.dot(of_leak, before, leak, input_precision="tf32"))
         news = tl.dot(of_news, before, news, input_precision="tf32")
-        before = tl.where(live, before + leak * (news - before), 0.0)
+        now = before + leak * (news - before)
+        before = tl.where(live, tl.minimum(tl.maximum(now, -LARGEST_MEMORY), LARGEST_MEMORY), 0.0)
         tl.store(gates + at, leak.to(gates.dtype.element_ty), live)
         tl.store(gates + W * step + at, news.to(gates.dtype.element_ty), live)
         tl.store(memory + at, before.to(memory.dtype.element_ty), live)
@@ -80,7 +93,17 @@ def _forward_kernel(
 
 @triton.jit
 def _backward_kernel(
-    gradient, gates, memory, recall, of_heard, frames, values, W: tl.constexpr, P: tl.constexpr, N: tl.constexpr
+    gradient,
+    gates,
+    memory,
+    recall,
+    of_heard,
+    frames,
+    values,
+    W: tl.constexpr,
+    P: tl.constexpr,
+    N: tl.constexpr,
+    LARGEST_MEMORY: tl.constexpr,
 ):
     c, k = tl.arange(0, P), tl.arange(0, P)
     n = tl.program_id(0) * N + tl.arange(0, N)
@@ -98,9 +121,11 @@ def _backward_kernel(
     next_news = tl.load(gates + W * step + at, live, 0.0)
     next_before = tl.load(memory + at - values, live & (at >= second), 0.0)
     next_gradient = tl.load(gradient + at, live, 0.0)
+    memory_now = tl.load(memory + at, live, 0.0).to(tl.float32)
     for _ in range(frames):
         leak, news, before = next_leak.to(tl.float32), next_news.to(tl.float32), next_before.to(tl.float32)
-        total = carried + next_gradient.to(tl.float32)
+        total = tl.where(tl.abs(memory_now) < LARGEST_MEMORY, carried + next_gradient.to(tl.float32), 0.0)
+        memory_now = before
         more = live & (at >= second)
         next_leak = tl.load(gates + at - values, more, 0.0)
         next_news = tl.load(gates + W * step + at - values, more, 0.0)

@@ -43,6 +43,7 @@ def largest_difference(kernels: Kernels, device: str, dtype: torch.dtype) -> flo
 
     width, frames, values = 48, 40, 72
     heard, gradient = drawn(2 * width, frames, values).to(dtype), drawn(width, frames, values).to(dtype)
+    heard[width:, ::5, ::7] = 500.0  # up to the bound of the memory
     bias, recall = drawn(2 * width) - 1, drawn(2 * width, width) * 0.3 * width**-0.5
     memory, gates = kernels.forward(heard, bias, recall)
     before = leaky_memory.kernels.pop(device, None)

@@ -38,7 +38,7 @@ class Budget:
 
 BUDGETS = {
     "densenet-tiny": Budget(90, 40.0),
-    "densenet-small": Budget(130, 520.0),
+    "densenet-small": Budget(132, 520.0),
     "densenet-large": Budget(160, 1700.0),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from densenoiser_models.networks.leaky_memory import leaky_memory
+from densenoiser_models.networks.leaky_memory import LARGEST, leaky_memory
 
 CHANNELS = 3
 
@@ -48,3 +48,18 @@ def test_it_can_follow_a_floor() -> None:
 
 def test_its_gradient_is_the_numerical_one() -> None:
     assert torch.autograd.gradcheck(leaky_memory, [part.requires_grad_() for part in parts(6)])
+
+
+def test_a_memory_that_feeds_itself_stays_bounded() -> None:
+    heard, bias, recall = parts(200)
+    found = leaky_memory(heard, bias, 8 * recall)
+    assert found.abs().max() == LARGEST
+
+
+def test_the_gradient_at_the_bound_is_the_numerical_one() -> None:
+    heard, bias, recall = parts(6)
+    heard[CHANNELS:] *= 30
+    memory = leaky_memory(heard, bias, 4 * recall)
+    assert (memory.abs() == LARGEST).any()
+    assert (memory.abs() < LARGEST).any()
+    assert torch.autograd.gradcheck(leaky_memory, [part.requires_grad_() for part in (heard, bias, 4 * recall)])

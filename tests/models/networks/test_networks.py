@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from densenoiser_models.errors import ModelError
 from densenoiser_models.networks import NETWORKS, build_network
 from densenoiser_models.networks.conv_layer import Layer
+from densenoiser_models.networks.leaky_memory import LARGEST
 from densenoiser_models.training.onnx_graph import offline_mask
 
 FRAMES = 60
@@ -51,6 +52,20 @@ def test_frame_by_frame_equals_the_whole(name: str) -> None:
             mask, *states = streaming(spectrum[:, i], *states)
             torch.testing.assert_close(mask[0], whole[i], atol=2e-5, rtol=1e-4)
     assert whole.std(0).max() > 1e-3  # the mask does depend on the frame
+
+
+@torch.no_grad()
+def test_memories_that_feed_themselves_stay_bounded() -> None:
+    net = trained("densenet-small")
+    for name, parameter in net.named_parameters():
+        if name.endswith("recall"):
+            parameter.mul_(40)
+    streaming = net.streaming()  # type: ignore[operator]
+    states = [torch.zeros(shape) for shape in streaming.state_shapes.values()]
+    for i in range(FRAMES):
+        _mask, *states = streaming(spectra(0)[:, i], *states)
+    memories = [s for name, s in zip(streaming.state_shapes, states, strict=True) if "memory" in name]
+    assert [float(memory.abs().max()) for memory in memories] == [LARGEST] * len(memories)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

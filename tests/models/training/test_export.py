@@ -13,7 +13,7 @@ from densenoiser_models.errors import ModelError
 from densenoiser_models.model_file import load_model
 from densenoiser_models.training import export as export_module
 from densenoiser_models.training.cli import main
-from densenoiser_models.training.export import Budget, Export, export
+from densenoiser_models.training.export import BUDGETS, Budget, Export, export
 from densenoiser_models.training.recipe import Recipe
 from densenoiser_models.training.trainer import Run, Trainer
 
@@ -44,7 +44,7 @@ def test_an_exported_network_runs_in_the_engine(checkpoint: Path, tmp_path: Path
     assert main(["export", str(checkpoint), "--out", str(tmp_path), "--name", "x", "--manifest", str(manifest)]) == 0
     model = load_model(str(tmp_path / "x.onnx"))
     assert model.card["data"] == [{"kind": "noise", "source": "rain", "licence": "CC0", "hours": 2.0}]
-    assert model.card["nodes"] <= 130
+    assert model.card["nodes"] <= BUDGETS["densenet-small"].nodes
     denoiser = OnnxDenoiser(model, "cpu")
     for frame in hiss(0, 0.5, model.spec.sample_rate).reshape(-1, model.spec.hop):
         cleaned = denoiser.process(frame)
