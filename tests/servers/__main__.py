@@ -52,12 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("systems", nargs="*", metavar="NAME", help=f"of {', '.join(SYSTEMS)} (default: all)")
     parser.add_argument("--fresh", action="store_true", help="make the trees anew")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="what to run instead of the usual")
+    parser.add_argument(
+        "--soak", type=float, metavar="MINUTES", help="measure delay, dropouts and CPU for so long, and run no tests"
+    )
     args = parser.parse_args(argv)
     if unknown := set(args.systems) - set(SYSTEMS):
         parser.error(f"no such system: {', '.join(sorted(unknown))}; there are: {', '.join(SYSTEMS)}")
     chosen = [SYSTEMS[name] for name in args.systems or SYSTEMS]
     for system in chosen:
-        say(f"{system.title}: {', '.join(args.tests)}; half a minute to make, a quarter of an hour to run")
+        say(f"{system.title}: {work(args)}; half a minute to make")
     if lacking := missing_means():
         say(f"cannot be run here: {lacking}")
         return EXIT_NO_MEANS
@@ -68,9 +71,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             return EXIT_NO_MEANS
         say(f"--- {system.title}")
         with mounted(root):
-            command = [sys.executable, "-m", "pytest", "-q", "--server-root", str(root), *args.tests]
+            command = (
+                ["tests.tools.soak", "--markdown", "--minutes", str(args.soak)]
+                if args.soak
+                else ["pytest", "-q", *args.tests]
+            )
+            command = [sys.executable, "-m", *command, "--server-root", str(root)]
             code = code or subprocess.run(command, check=False).returncode
     return code
+
+
+def work(args: argparse.Namespace) -> str:
+    """What is done with each system, and how long it takes, in words."""
+    if args.soak:
+        return f"a soak of {args.soak:g} minutes on each server, and two minutes more"
+    return f"{', '.join(args.tests)}, a quarter of an hour"
 
 
 def say(line: str) -> None:

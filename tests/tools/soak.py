@@ -107,6 +107,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="with --load: RNNoise's LADSPA library, for a chain to compare with",
     )
+    parser.add_argument(
+        "--server-root", metavar="FOLDER", help="run the sound servers in a chroot of this system; see tests/servers"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print the table in Markdown, with machine and date")
@@ -114,6 +117,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Soak on each server; exit code 0. BackendError if none is installed."""
+    if args.server_root:
+        PrivateServer.prefix = ("chroot", args.server_root)
     kinds = args.server or available_kinds()
     if not kinds:
         raise BackendError(
