@@ -217,9 +217,9 @@ def test_a_daemon_that_hangs_is_told_from_one_that_is_gone(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("densenoiser_daemon.command.daemon_client._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("densenoiser_daemon.command.daemon_client._ANSWER_SECONDS", 1.5)
     monkeypatch.setattr(remedies, "has_unit", lambda _name: False)
-    service._call(lambda: time.sleep(1.0))
+    service._call(lambda: time.sleep(4.0))
     assert main(["status"]) == 1
     assert "does not answer; restart it with: pkill densenoised; densenoised" in capsys.readouterr().err
 
