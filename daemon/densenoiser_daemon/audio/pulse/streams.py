@@ -82,6 +82,7 @@ _SIGNATURES = {
     "pa_stream_disconnect": (c_int, [c_void_p]),
     "pa_stream_drop": (c_int, [c_void_p]),
     "pa_stream_flush": (c_void_p, [c_void_p, c_void_p, c_void_p]),
+    "pa_stream_get_device_name": (c_char_p, [c_void_p]),
     "pa_stream_get_index": (c_uint32, [c_void_p]),
     "pa_stream_get_latency": (c_int, [c_void_p, POINTER(c_uint64), POINTER(c_int)]),
     "pa_stream_get_state": (c_int, [c_void_p]),
@@ -258,6 +259,7 @@ class RecordStream(_Stream):
         """
         super().__init__(connection, name, rate, channel_map)
         self._channels = len(channel_map)
+        self._source = source.encode()
         _pa.pa_stream_set_overflow_callback(self._stream, self._on_xrun, None)
         attributes = _BufferAttr(NO_INDEX, NO_INDEX, NO_INDEX, NO_INDEX, fragment * self._channels * _BYTES)
         flags = _COMMON_FLAGS | (_Flags.NO_REMAP_CHANNELS if self._channels > 1 else 0)
@@ -269,6 +271,19 @@ class RecordStream(_Stream):
         self._data, self._size = c_void_p(), c_size_t()
 
     @property
+    def _is_elsewhere(self) -> bool:
+        """The server records from another source: PipeWire from 1.4 on takes the default one if ours has just gone."""
+        return self.is_ready and (_pa.pa_stream_get_device_name(self._stream) or self._source) != self._source
+
+    @property
+    def fault(self) -> DeviceError | None:
+        """As for every stream; a source that is not the one asked for is a fault too."""
+        fault = super().fault
+        if fault is None and self._is_elsewhere:
+            return DeviceGoneError(_("the device is gone"), "the server gave another source")
+        return fault
+
+    @property
     def readable(self) -> bool:
         """A block is there to read."""
         return _pa.pa_stream_readable_size(self._stream) not in (0, 2**64 - 1)
@@ -276,9 +291,9 @@ class RecordStream(_Stream):
     def read(self) -> Block | None:
         """The next block, shape (samples, channels), valid until the next call, or None if none is there.
 
-        A hole in the stream reads as zeros.
+        A hole in the stream reads as zeros. What comes from a source that was not asked for is not given out.
         """
-        if not self.readable:
+        if not self.readable or self._is_elsewhere:
             return None
         if (
             _pa.pa_stream_peek(self._stream, ctypes.byref(self._data), ctypes.byref(self._size)) < 0
