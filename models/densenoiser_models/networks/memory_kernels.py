@@ -18,8 +18,8 @@ from torch import Tensor
 from . import leaky_memory
 from .leaky_memory import Kernels
 
-_LARGEST_DIFFERENCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
-"""Of the results' norms."""
+_LARGEST_DIFFERENCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2}
+"""Of the results' norms. A GPU multiplies float32 as tf32, which has ten bits."""
 
 
 def use_fast_memory(device: str, precision: str) -> str:
@@ -44,7 +44,8 @@ def largest_difference(kernels: Kernels, device: str, dtype: torch.dtype) -> flo
     width, frames, values = 48, 40, 72
     heard, gradient = drawn(2 * width, frames, values).to(dtype), drawn(width, frames, values).to(dtype)
     heard[width:, ::5, ::7] = 500.0  # up to the bound of the memory
-    bias, recall = drawn(2 * width) - 1, drawn(2 * width, width) * 0.3 * width**-0.5
+    # With more recall, memories at the bound would make much of the last bit of a product.
+    bias, recall = drawn(2 * width) - 1, drawn(2 * width, width) * 0.03 * width**-0.5
     memory, gates = kernels.forward(heard, bias, recall)
     before = leaky_memory.kernels.pop(device, None)
     try:
