@@ -37,6 +37,7 @@ def stage_on() -> Iterator[Callable[[str], Stage]]:
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_it_comes_back_by_itself_and_never_raw(stage_on: Callable[[str], Stage], kind: str, name: str) -> None:
-    outcome = stage_on(kind).suffer(FAULTS[name].act)
-    assert outcome.seconds < BOUND_SECONDS
+    stage = stage_on(kind)
+    outcome = stage.suffer(FAULTS[name].act)
+    assert outcome.seconds < BOUND_SECONDS, f"{outcome}; the daemon's log ends:\n{stage.log()[-4000:]}"
     assert outcome.heard["raw"] <= FAULTS[name].raw_seconds
