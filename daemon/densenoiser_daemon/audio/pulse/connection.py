@@ -34,6 +34,13 @@ class Connection(pulsectl.Pulse):  # type: ignore[misc]  # pulsectl has no types
         self.connect()
         self._deadline = None
 
+    @contextmanager
+    def another(self) -> Iterator[Connection]:
+        """A new connection to the same server: pipewire-pulse keeps some things from one that has lived through changes."""
+        with Connection("DenseNoiser", connect=False, server=self.server) as fresh:
+            fresh.reach(ANSWER_SECONDS)
+            yield fresh
+
     def _pulse_iterate(self, block: bool = True) -> None:
         if self._deadline is None:
             super()._pulse_iterate(block)

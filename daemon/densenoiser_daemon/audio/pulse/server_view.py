@@ -17,6 +17,7 @@ from ...settings.earlier_default import EarlierDefault
 from ...status import Fact, WarningCode
 from .. import microphone_choice
 from ..backend import Headset, Microphone
+from .connection import Connection
 from .full_volume import FAINT_DB, hold, volume_db
 from .headsets import silent_headsets
 from .sound_graph import SoundGraph
@@ -53,7 +54,7 @@ class ServerView:
     volume. pulsectl's errors pass through.
     """
 
-    def __init__(self, pulse: pulsectl.Pulse, memory: Memory | None = None) -> None:
+    def __init__(self, pulse: Connection, memory: Memory | None = None) -> None:
         """``pulse`` is connected. ``memory`` is that of an earlier connection."""
         memory = memory or Memory()
         self._earlier_default, self._strays = memory.earlier_default, memory.strays
@@ -126,12 +127,15 @@ class ServerView:
             raise BackendError(_("the virtual microphone was removed from the sound server"))
         if playback is not None and stale & {"sink", "sink_input"}:
             self._strangers.turn_away(self._sinks, self._playbacks, playback)
+            if self._settled_at is None:
+                self._settled_at = self._strangers.due
         if "sink" in stale:
             self._strangers.offer_nowhere(self._sinks)
         hold(self._pulse, self._ours(playback, record))
         self._describe()
         self._hold_default()
-        self._strays.bring_back(self._pulse, self._recordings, index, self._default_source, self.microphones)
+        if self._strays.bring_back(self._pulse, self._recordings, index, self._default_source, self.microphones):
+            self._verify_default()
         self.listeners = self.graph.listeners(index)
         if "source_output" in stale:
             self._watch_link(self._virtual)
@@ -175,6 +179,18 @@ class ServerView:
             self.be_default(True)
         else:
             self._holds_default = False
+
+    def _verify_default(self) -> None:
+        """BackendError if the default source is another than this connection was told.
+
+        pipewire-pulse 0.3.65 does not tell a connection of the default any more that it made while WirePlumber was down.
+        """
+        with self._pulse.another() as witness:
+            told = witness.server_info().default_source_name
+        if told != self._default_source:
+            raise BackendError(
+                _("the sound server keeps from us which microphone is the default; connecting anew"), told
+            )
 
     def be_default(self, wanted: bool) -> None:
         """Make ours the default and keep it so, or, while it is that, the earlier one again."""

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 2.0
 """How long after a change of the sources or the default the server may still move streams."""
+_PRETENCE_SECONDS = 1.0
+"""How long pipewire-pulse lists a stream where we asked it to be, wherever it is."""
 
 
 class StrayListeners:
@@ -48,6 +50,7 @@ class StrayListeners:
         self._is_wished = self._is_wish_in_force = False
         self._changed_at = -math.inf
         self._until = 0.0
+        self._sent_along: dict[int, float] = {}
 
     def follow(self, server: int, is_new: bool) -> None:
         """A connection begins. ``server`` is the cookie of the server: another one has other streams.
@@ -57,6 +60,7 @@ class StrayListeners:
         if server != self._server:
             self.__init__()  # type: ignore[misc]
         self._server, self._is_new = server, is_new
+        self._sent_along.clear()
         self._until = time.monotonic() + _WATCH_SECONDS
 
     def bring_back(
@@ -66,10 +70,11 @@ class StrayListeners:
         own: int,
         default: str,
         microphones: Sequence[Microphone],
-    ) -> None:
+    ) -> bool:
         """After each change of ``microphones``, ``default`` or ``outputs``; ``own`` is the index of our own source.
 
-        Of those it brings back, ``source`` is ``own`` afterwards.
+        Of those it brings back, ``source`` is ``own`` afterwards. True if it brought any back while ours was the default
+        source: the server takes this for the wish to follow the default, whichever that is or will be.
         """
         now = time.monotonic()
         places = {(m.name, m.index) for m in microphones}
@@ -92,13 +97,22 @@ class StrayListeners:
             set() if now >= self._until else self._listeners_before_wish if self._is_wish_in_force else self._listeners
         )
         for output in outputs:
-            if output.index in ours and output.source in physical:
+            if output.index in ours and (output.source in physical or self._is_pretended(output.index, default, now)):
                 try:
                     pulse.source_output_move(output.index, own)
                     output.source = own
                     log.info("%r was moved to another microphone; moved it back", output.name)
                 except pulsectl.PulseError as error:  # it may have ended meanwhile
                     log.warning("cannot move %r back to the virtual microphone: %s", output.name, error)
+                self._sent_along.pop(output.index, None)
+                if default == SOURCE_NAME:
+                    self._sent_along[output.index] = now
         here = {o.index for o in outputs}
         self._listeners = (self._listeners & ours & here) | {o.index for o in outputs if o.source == own}
         self._listeners_before_wish = self._listeners_before_wish & self._listeners
+        self._sent_along = {index: when for index, when in self._sent_along.items() if index in here}
+        return now in self._sent_along.values()
+
+    def _is_pretended(self, output: int, default: str, now: float) -> bool:
+        """It was brought back while ours was the default, which another one is now: it went there, and is listed here."""
+        return default != SOURCE_NAME and now - self._sent_along.get(output, -math.inf) < _PRETENCE_SECONDS

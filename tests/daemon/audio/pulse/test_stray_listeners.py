@@ -25,10 +25,10 @@ class Desktop:
     def source_output_move(self, output: int, source: int) -> None:
         self.moves.append((output, source))
 
-    def look(self, default: str, *microphones: int) -> None:
+    def look(self, default: str, *microphones: int) -> bool:
         found = [Microphone(f"mic{index}", "", 48_000, index, False) for index in microphones]
         pulse: Any = self
-        self.strays.bring_back(pulse, [self.application], OWN, default, found)
+        return self.strays.bring_back(pulse, [self.application], OWN, default, found)
 
 
 @pytest.fixture
@@ -120,3 +120,15 @@ def test_a_microphone_plugged_in_while_ours_is_wished_takes_nobody_along(desktop
     desktop.application.source = ANOTHER
     desktop.look("mic3", HEADSET, ANOTHER)
     assert desktop.moves == [(7, OWN)]
+
+
+def test_who_is_sent_along_with_the_default_is_fetched_when_that_changes(desktop: Desktop) -> None:
+    """pipewire-pulse takes a move to the default source for the wish to follow it, and lists the stream there for 1 s."""
+    desktop.look("mic2", HEADSET)
+    desktop.look(SOURCE_NAME)
+    desktop.application.source = ANOTHER
+    assert desktop.look(SOURCE_NAME, ANOTHER), "it is to be asked whether ours is the default in truth"
+    assert not desktop.look(SOURCE_NAME, ANOTHER)
+    assert not desktop.look("mic3", ANOTHER)
+    assert not desktop.look("mic3", ANOTHER)
+    assert desktop.moves == [(7, OWN), (7, OWN)]
