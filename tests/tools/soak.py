@@ -22,7 +22,7 @@ from rich.table import Table
 from tests.tools import load_comparison
 from tests.tools.probes import await_release, cpu_percent, microphone_readers, rss_mib, time_first_sound
 
-from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
+from densenoiser_daemon.audio.pulse.virtual_microphone import SINK_NAME, SOURCE_NAME
 from densenoiser_daemon.errors import BackendError
 from densenoiser_daemon.measurement.demo import load_recording, start_daemon
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, SERVER_KINDS, PrivateServer, available_kinds
@@ -52,6 +52,8 @@ class SoakReport:
     latency_quarters: tuple[float, ...]
     """Medians of the four quarters of the run."""
     latency_windows: int
+    sink_latency_median: float
+    """Of it, up to the monitor of our sink: without the remapped source, and with another reader's block in its place."""
     gaps: int
     """Holes of 1 ms and more in what the application got."""
     gap_ms: float
@@ -159,6 +161,7 @@ _ROWS = (
         "added latency, median / p95",
         lambda r: f"{r.latency_median:.1f} / {r.latency_p95:.1f} ms ({r.latency_windows} windows)",
     ),
+    ("of it, up to our sink's monitor", lambda r: f"{r.sink_latency_median:.1f} ms"),
     ("medians of the quarters", lambda r: " ".join(f"{q:.1f}" for q in r.latency_quarters) + " ms"),
     ("dropouts", lambda r: _with_origin(r.gaps, r.gap_ms, r.inherited_gaps, r.microphone_gaps)),
     (
@@ -198,7 +201,8 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         server.play(server.folder / "noisy.wav")
         time.sleep(_SETTLING_SECONDS)
         first_sounds = [time_first_sound(server) for _n in range(_CONNECTIONS)]
-        microphone, application = Recorder(server, MICROPHONE_NAME), Recorder(server, SOURCE_NAME)
+        places = (MICROPHONE_NAME, SOURCE_NAME, f"{SINK_NAME}.monitor")
+        microphone, application, sink = (Recorder(server, place) for place in places)
         time.sleep(_SETTLING_SECONDS)
         rss_first = rss_mib(daemon.pid)
         programs = {name: process.pid for name, process in server.processes.items() if name != "dbus-daemon"}
@@ -206,7 +210,7 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         scheduling = ", ".join(f"{name} {realtime.scheduling(pid)}" for name, pid in programs.items())
         cpu = cpu_percent(daemon.pid, seconds)
         rss_last = rss_mib(daemon.pid)
-        heard, got = microphone.stop(), application.stop()
+        heard, got, passed = microphone.stop(), application.stop(), sink.stop()
         await_release(server)
         daemon.terminate()
         daemon.wait()
@@ -220,6 +224,7 @@ def soak(kind: str, seconds: float, idle_seconds: float, model: str | None = Non
         sound,
         heard,
         got,
+        passed,
         scheduling,
         log,
         cpu,
@@ -235,6 +240,7 @@ def _report(
     sound: Samples,
     heard: Recording,
     got: Recording,
+    passed: Recording,
     scheduling: str,
     log: str,
     cpu: float,
@@ -255,6 +261,7 @@ def _report(
         latency_p95=float(np.percentile(latencies, 95)) if len(latencies) else float("nan"),
         latency_quarters=tuple(float(np.median(q)) for q in np.array_split(latencies, 4) if len(q)),
         latency_windows=len(latencies),
+        sink_latency_median=float(np.median([d.seconds for d in delays(heard, passed)] or [np.nan])) * 1e3,
         gaps=len(gaps),
         gap_ms=sum(length for _start, length in gaps) / RATE * 1e3,
         inherited_gaps=following(got.moments(gaps, begin), heard.moments(own_gaps, begin), _GAP_REACH_SECONDS),
