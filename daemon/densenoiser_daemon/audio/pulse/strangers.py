@@ -14,8 +14,8 @@ from .virtual_microphone import NOWHERE_NAME, SINK_NAME, load_nowhere, unload_no
 
 log = logging.getLogger(__name__)
 
-_MOVING_SECONDS = 0.15
-"""How long a server may take to move a stream: PipeWire some 30 ms."""
+_MOVING_SECONDS = 0.03
+"""How long a server takes to move a stream. PipeWire may need longer, and is asked again after as much."""
 
 
 class Strangers:
