@@ -66,6 +66,6 @@ $(VENV)/run: $(VENV)/bin/python pyproject.toml packaging/constraints.txt
 
 $(VENV)/test: $(VENV)/bin/python pyproject.toml packaging/constraints.txt packaging/peers.txt
 	@packaging/system-packages.sh test
-	$(PIP) --editable '.[demo,dev,eval,train]'
+	$(PIP) --editable '.[demo,dev,engines,eval,train]'
 	$(PIP) --no-deps --requirement packaging/peers.txt
 	@touch $@ $(VENV)/run

@@ -57,7 +57,8 @@ CORE = {
 MODEL_ROOMS: Mapping[str, set[str]] = {
     **dict.fromkeys(CORE, CORE),
     "signal": CORE,
-    "files": CORE,
+    "engines": {"signal", *CORE},
+    "files": {"engines", *CORE},
     "networks": CORE,
     "corpus": {"signal", *CORE},
     "evaluation": {"corpus", "files", "signal", *CORE},

@@ -136,13 +136,17 @@ class OnnxDenoiser:
 
 
 class Bypass:
-    """Passes the input through, delayed as a model with this spec would delay it."""
+    """Passes the input through, delayed as the filter whose place it takes."""
 
-    def __init__(self, spec: FrameSpec, fault: str | None = None) -> None:
-        """``fault`` says why it replaces a model, or is None if it does not."""
+    def __init__(self, spec: FrameSpec, fault: str | None = None, latency_samples: int | None = None) -> None:
+        """``fault`` says why it replaces a model, or is None if it does not.
+
+        ``latency_samples`` is the delay if it is not that of a model with this spec.
+        """
         self._spec = spec
         self._fault = fault
-        self._line = np.zeros(spec.synthesis_window, np.float32)
+        self._latency = spec.latency_samples if latency_samples is None else latency_samples
+        self._line = np.zeros(self._latency + spec.hop, np.float32)
         self._frame = np.zeros(spec.hop, np.float32)
         self.strength_db = 0.0
 
@@ -152,7 +156,7 @@ class Bypass:
 
     @property
     def latency_samples(self) -> int:
-        return self._spec.latency_samples
+        return self._latency
 
     @property
     def fault(self) -> str | None:
@@ -160,8 +164,8 @@ class Bypass:
 
     def process(self, frame: Samples) -> Samples:
         hop = self._spec.hop
-        self._line[:hop] = self._line[hop:]
-        self._line[hop:] = frame
+        self._line[:-hop] = self._line[hop:]
+        self._line[-hop:] = frame
         self._frame[:] = self._line[:hop]
         return self._frame
 

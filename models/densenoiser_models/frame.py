@@ -43,6 +43,11 @@ class FrameSpec:
         return self.fft_size // 2 + 1
 
     @property
+    def frames(self) -> tuple[int, int]:
+        """Rate and hop: what two filters must share to take each other's place."""
+        return self.sample_rate, self.hop
+
+    @property
     def hop_seconds(self) -> float:
         """Time between frames, s."""
         return self.hop / self.sample_rate

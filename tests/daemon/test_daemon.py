@@ -58,7 +58,7 @@ def test_a_new_model_is_loaded_in_another_thread_and_taken(
         loaders.append(threading.current_thread().name)
         return load_model(name)
 
-    monkeypatch.setattr(model_loader, "load_model", load)
+    monkeypatch.setattr(model_loader, "load", load)
     daemon.use_model(str(write_tiny_model(tmp_path, "other"))).result(5)
     wait_until(lambda: daemon.status.model == "other", 5, "the other model")
     assert set(loaders) == {"model loader"}

@@ -16,6 +16,7 @@ from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, 
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 
+from densenoiser_models.engines import ENGINES, is_installed
 from densenoiser_models.model_file import list_models
 from densenoiser_models.strength import check
 
@@ -183,9 +184,10 @@ class DaemonObject(StatusProperties):
 
     @dbus_method()
     def ListModels(self) -> ModelList:
-        """Name, whether it is the chosen one."""
+        """Name, whether it is the chosen one. Engines are among them whose packages are installed."""
         chosen = self._settings.model
-        return [[name, name == chosen] for name in list_models()]
+        engines = [engine.name for engine in ENGINES.values() if is_installed(engine)]
+        return [[name, name == chosen] for name in (*list_models(), *engines)]
 
     @dbus_method()
     def Watch(self, wanted: DBusBool) -> None:

@@ -49,7 +49,9 @@ class FallbackLadder:
         self._frames = self._in_time = 0
         self._stepped_at = -_GRACE_FRAMES
         self._came_up = False
-        below = [] if chosen.denoiser.fault is not None else [Rung(Bypass(chosen.denoiser.spec), "", "")]
+        denoiser = chosen.denoiser
+        bypass = Bypass(denoiser.spec, latency_samples=denoiser.latency_samples)
+        below = [] if denoiser.fault is not None else [Rung(bypass, "", "")]
         self._rungs = [chosen, *below]
         if lighter is not None:
             self.insert(lighter)

@@ -58,8 +58,13 @@ class FrameFilter:
 
     @property
     def spec(self) -> FrameSpec:
-        """Rate, hop and transform, the same for every denoiser that is used."""
+        """Rate and hop, the same for every denoiser that is used, and the transform of this one."""
         return self._denoiser.spec
+
+    @property
+    def latency_seconds(self) -> float:
+        """Delay from a sample's arrival to its output, s: the time to fill a frame, and the delay of the denoiser in use."""
+        return (self.spec.hop + self._denoiser.latency_samples) / self.spec.sample_rate
 
     @property
     def model(self) -> str:
@@ -176,7 +181,7 @@ class FrameFilter:
                 self._ladder.insert(lighter)
 
     def _check(self, rung: Rung) -> None:
-        if rung.denoiser.spec != self.spec:
+        if rung.denoiser.spec.frames != self.spec.frames:
             fault = _("the model {model} works on frames of {spec}, this daemon on {frame}")
             raise ValueError(fault.format(model=rung.model, spec=rung.denoiser.spec, frame=self.spec))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
+from densenoiser_models.engines import ENGINES, EngineDenoiser, load, open_denoiser
 from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile, find_model, load_model
@@ -32,7 +34,7 @@ class ModelChoice(NamedTuple):
     """What decides which denoiser is loaded."""
 
     model: str
-    """A name of ``list_models`` or the path of an .onnx file."""
+    """A name of ``list_models`` or ``ENGINES``, or the path of an .onnx file."""
     provider: str
 
 
@@ -128,10 +130,10 @@ class ModelLoader:
     def _serve(self, request: _Request) -> None:
         result: Exception | None
         try:
-            denoiser = OnnxDenoiser(load_model(request.choice.model), request.choice.provider)
+            denoiser = open_denoiser(load(request.choice.model), request.choice.provider)
             lighter = lighter_than(denoiser)
             if self._inbox is None and not self._has_ended:
-                self._use(request.choice, Rung(denoiser, denoiser.model.name, denoiser.provider), lighter)
+                self._use(request.choice, _rung(denoiser), lighter)
                 self.choice, self._is_broken = request.choice, False
                 result = None
             else:
@@ -186,19 +188,30 @@ def _stamp(model: str) -> tuple[int, ...] | None:
 
 def _load_first(choice: ModelChoice) -> Rung:
     try:
-        denoiser = OnnxDenoiser(load_model(choice.model), choice.provider)
+        denoiser = open_denoiser(load(choice.model), choice.provider)
     except ModelError as error:
         return Rung(Bypass(FrameSpec(), fault=str(error)), "", "")
-    return Rung(denoiser, denoiser.model.name, denoiser.provider)
+    return _rung(denoiser)
+
+
+def _rung(denoiser: Denoiser) -> Rung:
+    if isinstance(denoiser, OnnxDenoiser):
+        return Rung(denoiser, denoiser.model.name, denoiser.provider)
+    assert isinstance(denoiser, EngineDenoiser)
+    return Rung(denoiser, denoiser.name, "cpu")
 
 
 def lighter_than(denoiser: Denoiser) -> Rung | None:
     """LIGHTER_MODEL, loaded, if it is there, has the frames of ``denoiser`` and costs less. Never raises."""
-    if not isinstance(denoiser, OnnxDenoiser):
+    if isinstance(denoiser, EngineDenoiser):
+        cost = math.inf if ENGINES[denoiser.name].is_heavy else 0.0
+    elif isinstance(denoiser, OnnxDenoiser):
+        cost = _cost(denoiser.model)
+    else:
         return None
     try:
         model = load_model(LIGHTER_MODEL)
-        if model.spec != denoiser.spec or _cost(model) >= _cost(denoiser.model):
+        if model.spec.frames != denoiser.spec.frames or _cost(model) >= cost:
             return None
         lighter = OnnxDenoiser(model, "cpu")
     except ModelError as error:

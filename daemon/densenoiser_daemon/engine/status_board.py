@@ -32,7 +32,7 @@ class StatusBoard:
         self.status = Status(
             model=filter.model,
             provider=filter.provider,
-            algorithmic_latency_ms=filter.spec.algorithmic_latency_seconds * 1e3,
+            algorithmic_latency_ms=filter.latency_seconds * 1e3,
             latency_ceiling_ms=latency_ceiling_seconds * 1e3,
         )
         """The newest snapshot."""
@@ -140,7 +140,12 @@ class StatusBoard:
 
     def _publish(self, backend: AudioBackend | None, **changes: object) -> None:
         before = self.status
-        named = {"model": self._filter.model, "provider": self._filter.provider, **changes}
+        named = {
+            "model": self._filter.model,
+            "provider": self._filter.provider,
+            "algorithmic_latency_ms": self._filter.latency_seconds * 1e3,
+            **changes,
+        }
         self.status = replace(before, counters=self._counters(backend), **named)  # type: ignore[arg-type]
         if replace(self.status, counters=before.counters) != before:
             self.on_change()

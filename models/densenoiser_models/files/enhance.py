@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..arguments import PROVIDERS, positive, strength
+from ..engines import load
 from ..errors import AudioFileError, ModelError
-from ..model_file import DEFAULT_MODEL, load_model
+from ..model_file import DEFAULT_MODEL
 from ..shown_text import one_line
 from ..strength import FULL_STRENGTH
 from .audio_file import reading
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Enhances every file. Returns 0 if all went well, 1 if any failed or nothing could start, 130 if interrupted."""
     console, complaints = Console(), Console(stderr=True)
     try:
-        load_model(args.model)
+        load(args.model)
         jobs = _plan(args)
     except (ModelError, AudioFileError) as error:
         _complain(complaints, error)

@@ -17,9 +17,9 @@ from typing import Any
 
 import soundfile as sf
 
-from ..denoiser import OnnxDenoiser
+from ..engines import Engine, load, open_denoiser
 from ..errors import AudioFileError, ModelError
-from ..model_file import ModelFile, load_model
+from ..model_file import ModelFile
 from ..shown_text import one_line
 from .aligned_stream import AlignedStream
 from .audio_file import blocks, partial_file, reading, replacing, writing
@@ -56,7 +56,7 @@ class Job:
     """The number of the command's main process, which all its jobs share."""
 
 
-def enhance_file(job: Job, model: ModelFile, on_progress: Callable[[float], None]) -> Enhanced:
+def enhance_file(job: Job, model: ModelFile | Engine, on_progress: Callable[[float], None]) -> Enhanced:
     """Enhances one file. ``on_progress`` gets the length of each finished block, s.
 
     The result has the source's rate, channels, length and texts. Each channel is filtered on its own, and each sample
@@ -87,12 +87,12 @@ def _enhance(
     source: sf.SoundFile,
     target: Path,
     form: Form,
-    model: ModelFile,
+    model: ModelFile | Engine,
     on_progress: Callable[[float], None],
     warn: Callable[[str], None],
 ) -> float:
     """Filter an open file into a new one; its length, s."""
-    denoisers = [OnnxDenoiser(model, job.provider, job.strength_db) for _ in range(source.channels)]
+    denoisers = [open_denoiser(model, job.provider, job.strength_db) for _ in range(source.channels)]
     stream = AlignedStream(denoisers, source.samplerate)
     seconds = 0.0
     with writing(target, source, form) as result:
@@ -133,7 +133,7 @@ def _results_here(jobs: list[Job], advance: Callable[[float, int], None]) -> Ite
 
 def _attempt(job: Job, on_progress: Callable[[float], None]) -> Result:
     try:
-        return enhance_file(job, load_model(job.model), on_progress)
+        return enhance_file(job, load(job.model), on_progress)
     except (AudioFileError, ModelError) as error:
         return error
     except InterruptedJobError:

@@ -120,9 +120,9 @@ def _add_fit(commands: argparse._SubParsersAction[Parser]) -> None:
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long, and save")
     fit.add_argument("--passes", type=positive, default=2,
                      help="parts of a step, shared among the processes; more take less memory (%(default)s)")  # fmt: skip
-    fit.add_argument("--validate-every", type=positive, default=250,
+    fit.add_argument("--validate-every", type=positive, default=500,
                      help="steps between validations and checkpoints (%(default)s)")  # fmt: skip
-    fit.add_argument("--validation-batches", type=positive, default=8,
+    fit.add_argument("--validation-batches", type=positive, default=24,
                      help="batches in a validation, of crops twice as long (%(default)s)")  # fmt: skip
     fit.add_argument("--seed", type=int, default=0, help="decides the first weights and every batch (%(default)s)")
     fit.add_argument("--workers", type=int, default=0,

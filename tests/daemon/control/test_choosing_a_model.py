@@ -80,7 +80,7 @@ def test_the_earlier_of_two_choices_is_told_that_another_one_won(
             assert may_go_on.wait(10.0)
         return load_model(name)
 
-    monkeypatch.setattr("densenoiser_daemon.engine.model_loader.load_model", load)
+    monkeypatch.setattr("densenoiser_daemon.engine.model_loader.load", load)
 
     async def choose_both() -> tuple[str | None, str | None]:
         first = asyncio.ensure_future(send(setting("Model", Variant("s", slow))))
@@ -106,7 +106,7 @@ def test_other_settings_are_changed_while_a_model_is_loading(
         assert may_go_on.wait(10.0)
         return load_model(name)
 
-    monkeypatch.setattr("densenoiser_daemon.engine.model_loader.load_model", load)
+    monkeypatch.setattr("densenoiser_daemon.engine.model_loader.load", load)
 
     async def choose_and_mute() -> None:
         choice = asyncio.ensure_future(send(setting("Model", Variant("s", slow))))
@@ -133,7 +133,7 @@ def test_the_end_of_the_daemon_answers_who_waits_for_a_model(
         may_go_on.wait(10.0)
         return load_model(name)
 
-    monkeypatch.setattr("densenoiser_daemon.engine.model_loader.load_model", load)
+    monkeypatch.setattr("densenoiser_daemon.engine.model_loader.load", load)
     answer = daemon.use_model(slow)
     assert is_loading.wait(5.0)
     daemon.quit()

@@ -88,7 +88,7 @@ def test_the_newest_choice_supersedes_those_before_it(
         assert go_on.wait(10)
         return load_model(name)
 
-    monkeypatch.setattr(model_loader, "load_model", slow)
+    monkeypatch.setattr(model_loader, "load", slow)
     choices = [ModelChoice(str(write_tiny_model(tmp_path, name)), "cpu") for name in ("a", "b", "c")]
     first = loader.choose(choices[0])
     assert loading.wait(10)

@@ -7,8 +7,9 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+from densenoiser_models.engines import load
 from densenoiser_models.errors import ModelError
-from densenoiser_models.model_file import list_models, load_model
+from densenoiser_models.model_file import list_models
 from densenoiser_models.provider import available_providers
 
 from ...i18n import _
@@ -25,7 +26,7 @@ def models(chosen: Settings) -> Iterator[Finding]:
     known = list_models()
     for name in dict.fromkeys([chosen.model, *known]):
         try:
-            load_model(name)
+            load(name)
         except ModelError as error:
             verdict = Verdict.FAULT if name == chosen.model else Verdict.ADVICE
             yield Finding(
