@@ -28,7 +28,7 @@ class Filter(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forgets past audio as far as it could be heard. Takes less than a frame's time."""
+        """Forgets past audio as far as it could be heard. May take longer than a frame: it is called between streams."""
         ...
 
 
@@ -77,9 +77,7 @@ class EngineDenoiser:
         dry = self._past[:hop]
         self._output[:] = dry
         if self._fault is not None or self._floor >= 1.0:
-            if not self._is_fresh:
-                self._filter.reset()  # its past would be out of date when it runs again
-                self._is_fresh = True
+            self._freshen()  # its past would be out of date when it runs again
             return self._output
         self._is_fresh = False
         try:
@@ -96,13 +94,18 @@ class EngineDenoiser:
         return self._output
 
     def recover(self) -> None:
-        self._filter.reset()
-        self._is_fresh = True
+        self._freshen()
         self._fault = None
 
     def reset(self) -> None:
         self._past[:] = 0.0
         self.recover()
+
+    def _freshen(self) -> None:
+        """Reset the filter if it has run since the last time."""
+        if not self._is_fresh:
+            self._filter.reset()
+            self._is_fresh = True
 
 
 def measure_latency(filter: Filter, spec: FrameSpec) -> int:

@@ -68,6 +68,18 @@ def test_after_a_reset_nothing_of_the_past_is_heard() -> None:
     assert not through(denoiser, np.zeros(10 * SPEC.hop, np.float32)).any()
 
 
+def test_a_filter_that_has_not_run_is_not_reset_again() -> None:
+    """Some take longer than a frame for that, and a denoiser is reset when it takes over in the middle of a stream."""
+    filter = Delay(335)
+    denoiser = EngineDenoiser(filter, "half")
+    before = filter.resets
+    denoiser.reset()
+    assert filter.resets == before
+    through(denoiser, noise(1))
+    denoiser.reset()
+    assert filter.resets == before + 1
+
+
 def test_a_filter_whose_delay_wanders_is_refused() -> None:
     with pytest.raises(ModelError, match="wanders"):
         EngineDenoiser(Delay(100, grows=True), "drifting")
