@@ -113,7 +113,7 @@ def test_what_ends_the_icon_and_what_ends_the_filter_say_so() -> None:
 
 def test_models_are_called_by_what_they_are_good_for() -> None:
     models = find(menu(replace(RUNNING, models=("densenet-small", "densenet-tiny", "mine"))), "Model").submenu
-    assert [item.label for item in models] == ["Best quality", "Lightest", "mine"]
+    assert [item.label for item in models] == ["Best balance", "Lightest", "mine"]
 
 
 def test_what_is_muted_or_turned_down_in_the_sound_settings_is_said() -> None:

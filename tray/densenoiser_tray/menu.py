@@ -158,9 +158,12 @@ def strength_label(strength_db: float) -> str:
 def model_label(name: str) -> str:
     """How a model is called in the menu: what it is good for, or the name of one that is not ours."""
     meanings = {
-        "densenet-small": _("Best quality"),
+        "densenet-small": _("Best balance"),
         "densenet-next": _("Most noise removed"),
         "densenet-tiny": _("Lightest"),
+        "deepfilternet3": _("Best voice (DeepFilterNet3)"),
+        "rnnoise": "RNNoise",
+        "webrtc": _("Steady noise alone (WebRTC)"),
     }
     return meanings.get(name, name)
 

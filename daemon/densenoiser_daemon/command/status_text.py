@@ -133,11 +133,14 @@ def model(values: Properties) -> str:
 
 
 def model_meaning(name: str) -> str:
-    """What a model is good for; empty for one that is not ours."""
+    """What a model or an engine is good for; empty for a model that is not ours."""
     return {
-        "densenet-small": _("best quality"),
+        "densenet-small": _("best balance"),
         "densenet-next": _("most noise removed"),
         "densenet-tiny": _("lightest"),
+        "deepfilternet3": _("best voice, for more CPU and delay"),
+        "rnnoise": _("well known, for more CPU and delay"),
+        "webrtc": _("steady noise alone, for hardly any CPU"),
     }.get(name, "")
 
 
