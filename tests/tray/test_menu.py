@@ -116,6 +116,12 @@ def test_models_are_called_by_what_they_are_good_for() -> None:
     assert [item.label for item in models] == ["Best balance", "Lightest", "mine"]
 
 
+def test_a_filter_whose_package_is_missing_is_shown_and_cannot_be_chosen() -> None:
+    models = find(menu(replace(RUNNING, models=("densenet-small",), missing_engines=("rnnoise",))), "Model").submenu
+    assert models[-1].label == "RNNoise (not installed)"
+    assert models[-1].action is None
+
+
 def test_what_is_muted_or_turned_down_in_the_sound_settings_is_said() -> None:
     muted = replace(RUNNING, warnings=(Reason("microphone-muted", {"microphone": "Yeti"}),))
     assert headline(muted) == "Yeti is muted in the sound settings"

@@ -176,6 +176,7 @@ class DaemonLink:
             listeners=tuple(properties["Listeners"]),
             microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
             models=tuple(m[0] for m in models),
+            missing_engines=tuple(name for name, _command in properties.get("MissingEngines", ())),
         )
 
     async def _notify(self, notification: Notification, icon: str) -> None:

@@ -190,8 +190,12 @@ def _microphones(daemon: DaemonSnapshot) -> Menu:
 
 def _models(daemon: DaemonSnapshot) -> Menu:
     offered = dict.fromkeys((*daemon.models, daemon.model))  # the choice may be a file that no list has
-    return tuple(
+    chosen = tuple(
         Item(model_label(name), Action(Do.SET_MODEL, name), checked=name == daemon.model, is_radio=True)
         for name in offered
         if name
     )
+    missing = tuple(
+        Item(_("{model} (not installed)").format(model=model_label(name))) for name in daemon.missing_engines
+    )
+    return chosen + missing

@@ -104,6 +104,8 @@ class DaemonSnapshot:
     listeners: tuple[str, ...] = ()
     microphones: tuple[Microphone, ...] = ()
     models: tuple[str, ...] = ()
+    missing_engines: tuple[str, ...] = ()
+    """Filters that could be chosen if their packages were installed."""
 
     @property
     def condition(self) -> Condition:

@@ -129,6 +129,7 @@ async def model(client: DaemonClient, args: argparse.Namespace) -> None:
 async def models(client: DaemonClient, args: argparse.Namespace) -> None:
     """List the models."""
     rows = await client.call("ListModels")
+    missing = (await client.properties()).get("MissingEngines", ())
     if args.json:
         say_json([{"name": name, "is_chosen": chosen} for name, chosen in rows])
         return
@@ -139,6 +140,7 @@ async def models(client: DaemonClient, args: argparse.Namespace) -> None:
         [
             ("", _("NAME"), _("GOOD FOR")),
             *(("*" if chosen else "", name, status_text.model_meaning(name)) for name, chosen in rows),
+            *(("", name, _("not installed: {command}").format(command=command)) for name, command in missing),
         ]
     )
 

@@ -42,6 +42,7 @@ _READ = PropertyAccess.READ
 
 MicrophoneList = Annotated[list[list[Any]], DBusSignature("a(ssubb)")]
 ModelList = Annotated[list[list[Any]], DBusSignature("a(sb)")]
+EngineList = Annotated[list[list[str]], DBusSignature("a(ss)")]
 
 
 class DaemonObject(StatusProperties):
@@ -173,6 +174,11 @@ class DaemonObject(StatusProperties):
                 raise DBusError(INVALID_VALUE, sentence.format(microphone=name, count=count, wanted=wanted))
             channels[name] = wanted
         self._change(microphone_channels=MappingProxyType(channels))
+
+    @dbus_property(access=_READ)
+    def MissingEngines(self) -> EngineList:
+        """Filters that could be chosen if their packages were installed: name, and the command that installs it."""
+        return [[engine.name, engine.install] for engine in ENGINES.values() if not is_installed(engine)]
 
     @dbus_method()
     def ListMicrophones(self) -> MicrophoneList:

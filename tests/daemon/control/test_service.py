@@ -26,6 +26,7 @@ from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.errors import AlreadyRunningError, NotRunningError, SettingsError
 from densenoiser_daemon.settings.file import SettingsFile
 from densenoiser_daemon.status import Counters, Fact, Levels, ReasonCode, State
+from densenoiser_models.engines import ENGINES, is_installed
 
 
 def test_all_properties_are_there(service: ControlService) -> None:
@@ -36,6 +37,7 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "Microphone": "auto",
         "ActiveMicrophone": HEADSET.name,
         "ActiveMicrophoneDescription": HEADSET.description,
+        "MissingEngines": [[e.name, e.install] for e in ENGINES.values() if not is_installed(e)],
         "Model": "densenet-small",
         "ActiveModel": "densenet-small",
         "Provider": "cpu",
