@@ -101,7 +101,7 @@ class ServerView:
     @property
     def is_stale(self) -> bool:
         """Whether something has changed, or may have, that was not read again yet."""
-        return bool(self._stale) or (self._settled_at is not None and time.monotonic() >= self._settled_at)
+        return bool(self._stale) or self._seconds_until_look() == 0.0
 
     @property
     def has_session_manager(self) -> bool:
@@ -117,6 +117,8 @@ class ServerView:
             self.look_again()
         elif self._stale:
             self._settled_at = time.monotonic() + _SETTLING_SECONDS
+        elif self._seconds_until_look() == 0.0:  # it is the strangers that are to be looked at
+            self._stale.add("sink_input")
         stale, self._stale = self._stale, set()
         if not stale:
             return
@@ -127,8 +129,6 @@ class ServerView:
             raise BackendError(_("the virtual microphone was removed from the sound server"))
         if playback is not None and stale & {"sink", "sink_input"}:
             self._strangers.turn_away(self._sinks, self._playbacks, playback)
-            if self._settled_at is None:
-                self._settled_at = self._strangers.due
         if "sink" in stale:
             self._strangers.offer_nowhere(self._sinks)
         hold(self._pulse, self._ours(playback, record))
@@ -207,9 +207,13 @@ class ServerView:
 
     def sooner(self, timeout: float | None) -> float | None:
         """``timeout``, or the time until ``refresh`` or ``renew`` has something to do without an event, if that is less, s."""
-        settling = max(0.0, self._settled_at - time.monotonic()) if self._settled_at is not None else None
-        times = (timeout, settling, self.seconds_until_renewal())
+        times = (timeout, self._seconds_until_look(), self.seconds_until_renewal())
         return min((seconds for seconds in times if seconds is not None), default=None)
+
+    def _seconds_until_look(self) -> float | None:
+        """Time until something is to be read again without an event, s; None if nothing is."""
+        moments = [moment for moment in (self._settled_at, self._strangers.due) if moment is not None]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def seconds_until_renewal(self) -> float | None:
         """Time until a virtual microphone that is cut off must be made anew, s; None while it is linked."""
