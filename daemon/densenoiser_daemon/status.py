@@ -32,6 +32,7 @@ class ReasonCode(StrEnum):
     MICROPHONE_GONE = "microphone-gone"  # microphone
     MICROPHONE_FAILED = "microphone-failed"  # microphone
     MODEL_FAILED = "model-failed"  # error
+    MODEL_REPLACED = "model-replaced"  # chosen, lighter, error
     TOO_SLOW = "too-slow"  # chosen, lighter
     TOO_SLOW_FOR_ANY_MODEL = "too-slow-for-any-model"
 

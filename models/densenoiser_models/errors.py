@@ -9,5 +9,9 @@ class ModelNotFoundError(ModelError):
     """There is no model of that name or at that path."""
 
 
+class EngineError(ModelError):
+    """A filter of another project cannot be used, or has ended."""
+
+
 class AudioFileError(Exception):
     """An audio file cannot be read or written."""

@@ -15,6 +15,12 @@ def _periodic_hann(length: int) -> NDArray[np.float64]:
     return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
 
 
+def vorbis_window(length: int) -> Samples:
+    """The power-complementary window of Vorbis I (specification, section 4.3.1), shape (length,), float32."""
+    sine = np.sin(np.pi * (np.arange(length) + 0.5) / length)
+    return np.sin(0.5 * np.pi * sine**2).astype(np.float32)
+
+
 def analysis_window(spec: FrameSpec) -> Samples:
     """The asymmetric analysis window, shape (fft_size,), float32.
 
@@ -43,11 +49,12 @@ def synthesis_window(spec: FrameSpec) -> Samples:
 class Analysis:
     """Turns frames into spectra. Owned by one thread."""
 
-    def __init__(self, spec: FrameSpec) -> None:
+    def __init__(self, spec: FrameSpec, window: Samples | None = None) -> None:
+        """``window`` has the shape (fft_size,), and is by default ``analysis_window``."""
         self.spec = spec
         # numpy's real transform stays in float32, a third faster and without temporaries, only if its scale factor is a
         # float32 too. It is one only with norm="forward". The window carries the inverse of that factor.
-        self._window = analysis_window(spec) * np.float32(spec.fft_size)
+        self._window = (analysis_window(spec) if window is None else window) * np.float32(spec.fft_size)
         self._past = np.zeros(spec.fft_size, np.float32)
         self._windowed = np.zeros(spec.fft_size, np.float32)
         self._spectrum = np.zeros(spec.bins, np.complex64)
@@ -72,9 +79,10 @@ class Analysis:
 class Synthesis:
     """Turns spectra into frames. Owned by one thread."""
 
-    def __init__(self, spec: FrameSpec) -> None:
+    def __init__(self, spec: FrameSpec, window: Samples | None = None) -> None:
+        """``window`` has the shape (synthesis_window,), and is by default ``synthesis_window``."""
         self.spec = spec
-        self._window = synthesis_window(spec)
+        self._window = synthesis_window(spec) if window is None else window
         self._samples = np.zeros(spec.fft_size, np.float32)
         self._sum = np.zeros(spec.synthesis_window, np.float32)
         self._frame = np.zeros(spec.hop, np.float32)

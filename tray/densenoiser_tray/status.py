@@ -60,6 +60,7 @@ class Reason:
             "microphone-gone": _("{microphone} was unplugged or switched off"),
             "microphone-failed": _("{microphone} cannot be opened; another program may hold it"),
             "model-failed": "{error}",
+            "model-replaced": _("{error}; filtering with {lighter} until {chosen} works again"),
             "source-muted": _('"DenseNoiser Mic" is muted in the sound settings'),
             "source-turned-down": _('"DenseNoiser Mic" is turned down by {db} dB in the sound settings'),
             "microphone-muted": _("{microphone} is muted in the sound settings"),

@@ -184,6 +184,7 @@ def reason(values: Properties) -> str:
             ReasonCode.MICROPHONE_GONE: _("{microphone} was unplugged or switched off"),
             ReasonCode.MICROPHONE_FAILED: _("{microphone} cannot be opened; another program may hold it"),
             ReasonCode.MODEL_FAILED: "{error}",
+            ReasonCode.MODEL_REPLACED: _("{error}; filtering with {lighter} until {chosen} works again"),
             ReasonCode.TOO_SLOW: _(
                 "the machine is too slow for {chosen} now; filtering with {lighter} until it is less busy"
             ),

@@ -85,8 +85,9 @@ class StatusProperties(ServiceInterface):
         """Why, for the last three states, and for "running" with a lighter model: a code and its details.
 
         "server" and "model-failed" (each with "error"), "microphone-gone" and "microphone-failed" (each with "microphone",
-        its description), "no-microphone", "microphone-not-ready", "too-slow" (with "chosen" and "lighter") and
-        "too-slow-for-any-model". The code is empty while there is no reason.
+        its description), "no-microphone", "microphone-not-ready", "too-slow" (with "chosen" and "lighter"),
+        "model-replaced" (with "chosen", "lighter" and "error") and "too-slow-for-any-model". The code is empty while there is
+        no reason.
         """
         return _on_bus(self._status.reason)
 

@@ -1,4 +1,4 @@
-"""Decides what filters while the machine is too slow: the chosen model, a lighter one, or none."""
+"""Decides what filters while the machine is too slow or a model fails: the chosen model, a lighter one, or none."""
 
 from __future__ import annotations
 
@@ -87,6 +87,23 @@ class FallbackLadder:
             log.info("frames are in time again; filtering with %s", self.rung.model or "no model")
         elif self._came_up and since >= MOST_QUIET_FRAMES:
             self._came_up, self._quiet = False, QUIET_FRAMES  # this time it lasted
+
+    def fail(self, error: str) -> bool:
+        """The denoiser of the rung has failed. Steps down if there is a model below; whether there is one.
+
+        It is tried again after as long as one that was too slow.
+        """
+        at = self._rungs.index(self.rung)
+        below = next((i for i, rung in enumerate(self._rungs) if i > at and rung.model), None)
+        if below is None:
+            return False
+        if self._came_up:
+            self._quiet = min(2 * self._quiet, MOST_QUIET_FRAMES)
+        failed = self.rung.model
+        self._step(below)
+        self.reason = Fact(ReasonCode.MODEL_REPLACED, {"chosen": failed, "lighter": self.rung.model, "error": error})
+        log.error("%s; filtering with %s", error, self.rung.model)
+        return True
 
     def _step(self, to: int) -> None:
         self._came_up = to < self._rungs.index(self.rung)

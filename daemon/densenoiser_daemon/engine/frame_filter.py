@@ -50,6 +50,8 @@ class FrameFilter:
         self._incoming: Rung | None = None
         self._swap_frames = 0
         self._fault_since = 0.0
+        self._is_hushed = False
+        """A model has failed and another is on its way: until then nothing is heard."""
         self._output = np.zeros(denoiser.spec.hop, np.float32)
         self._ramp = np.arange(1, denoiser.spec.hop + 1, dtype=np.float32) / denoiser.spec.hop
         self._gain = 1.0
@@ -117,9 +119,13 @@ class FrameFilter:
         if strength_db != self._denoiser.strength_db:
             self._denoiser.strength_db = strength_db
         np.copyto(self._output, self._denoiser.process(frame))
+        if self._denoiser.fault is not None and self.fault is None and self._rung is self._ladder.rung:
+            self._is_hushed = self._ladder.fail(self._denoiser.fault)
+        if self._is_hushed:
+            self._output[:] = 0.0
         if self._requests or self._rung is not self._ladder.rung:
             self._swap(frame)
-        if self._denoiser.fault is not None or self.fault is not None:
+        if not self._is_hushed and (self._denoiser.fault is not None or self.fault is not None):
             self._watch_fault()
         gain = 0.0 if muted else 1.0
         if gain != self._gain:
@@ -162,13 +168,16 @@ class FrameFilter:
             incoming.reset()
         incoming.strength_db = self._denoiser.strength_db
         clean = incoming.process(frame)
+        if incoming.fault is not None and self._ladder.fail(incoming.fault):
+            self._incoming = None
+            return
         self._swap_frames += 1
         if self._swap_frames >= _SWAP_FRAMES:
             self._output += self._ramp * (clean - self._output)
             self._adopt(rung)
 
     def _adopt(self, rung: Rung) -> None:
-        self._incoming = None
+        self._incoming, self._is_hushed = None, False
         self._rung, self._denoiser = rung, rung.denoiser
         self.fault = None
 

@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from densenoiser_models.denoiser import Bypass, Denoiser, OnnxDenoiser
-from densenoiser_models.engines import ENGINES, EngineDenoiser, load, open_denoiser
+from densenoiser_models.engines import EngineDenoiser, load, open_denoiser
 from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import ModelFile, find_model, load_model
 
 from ..errors import SupersededError, UnusableModelError
 from ..i18n import _
+from ..system import realtime
 from .fallback_ladder import Rung
 
 log = logging.getLogger(__name__)
 
 LIGHTER_MODEL = "densenet-tiny"
-"""The model to step down to on a machine that is too slow for the chosen one, if it costs less."""
+"""The model to step down to when the chosen one fails, or the machine is too slow for it."""
+_ENGINE_PATIENCE_SECONDS = 0.1
+"""An engine that has not answered for so long hangs. With the change to another model that makes 200 ms of silence."""
 _LOOK_SECONDS = 1.0
 """How often to look whether a model that cannot be used was mended. A look costs two calls of stat."""
 _END_SECONDS = 2.0
@@ -130,7 +133,7 @@ class ModelLoader:
     def _serve(self, request: _Request) -> None:
         result: Exception | None
         try:
-            denoiser = open_denoiser(load(request.choice.model), request.choice.provider)
+            denoiser = _open(request.choice)
             lighter = lighter_than(denoiser)
             if self._inbox is None and not self._has_ended:
                 self._use(request.choice, _rung(denoiser), lighter)
@@ -188,10 +191,17 @@ def _stamp(model: str) -> tuple[int, ...] | None:
 
 def _load_first(choice: ModelChoice) -> Rung:
     try:
-        denoiser = open_denoiser(load(choice.model), choice.provider)
+        denoiser = _open(choice)
     except ModelError as error:
         return Rung(Bypass(FrameSpec(), fault=str(error)), "", "")
     return _rung(denoiser)
+
+
+def _open(choice: ModelChoice) -> Denoiser:
+    """A fresh denoiser. An engine's process gets the audio thread's scheduling."""
+    return open_denoiser(
+        load(choice.model), choice.provider, patience_seconds=_ENGINE_PATIENCE_SECONDS, on_start=realtime.lend
+    )
 
 
 def _rung(denoiser: Denoiser) -> Rung:
@@ -202,9 +212,12 @@ def _rung(denoiser: Denoiser) -> Rung:
 
 
 def lighter_than(denoiser: Denoiser) -> Rung | None:
-    """LIGHTER_MODEL, loaded, if it is there, has the frames of ``denoiser`` and costs less. Never raises."""
+    """LIGHTER_MODEL, loaded, if it is there and has the frames of ``denoiser``. Never raises.
+
+    Below another model only if it costs less. Below every engine, which may fail in more ways than a model of ours.
+    """
     if isinstance(denoiser, EngineDenoiser):
-        cost = math.inf if ENGINES[denoiser.name].is_heavy else 0.0
+        cost = math.inf
     elif isinstance(denoiser, OnnxDenoiser):
         cost = _cost(denoiser.model)
     else:

@@ -48,6 +48,19 @@ def request() -> Fact:
     return Fact("by-rtkit", _GRANTED)
 
 
+def lend(process: int) -> None:
+    """Give a process that the audio thread waits for the same scheduling, if this system grants it. Never raises."""
+    try:
+        _limit(_LIMIT_MICROSECONDS, process)
+        os.sched_setscheduler(process, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+    except (OSError, ValueError) as error:
+        log.debug("no real time for process %d by the system's limits (%s); asking rtkit", process, error)
+        try:
+            asyncio.run(asyncio.wait_for(_ask_rtkit(process, process), timeout=2.0))
+        except (OSError, TimeoutError, DBusError, EOFError, ValueError) as refusal:
+            log.debug("process %d works at normal priority: %s", process, refusal)
+
+
 def scheduling(process: int) -> str:
     """The most urgent scheduling among a process's threads, in words: "SCHED_FIFO 88", or ``NORMAL``."""
     best, text = 0, NORMAL
@@ -79,21 +92,24 @@ def demote_on_overrun(thread: threading.Thread) -> None:
     signal.signal(signal.SIGXCPU, demote)
 
 
-def _limit(microseconds: int) -> None:
-    _soft, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+def _limit(microseconds: int, process: int = 0) -> None:
+    _soft, hard = resource.prlimit(process, resource.RLIMIT_RTTIME)
     if hard != resource.RLIM_INFINITY:
         microseconds = min(microseconds, hard)
-    resource.setrlimit(resource.RLIMIT_RTTIME, (microseconds, hard))
+    resource.prlimit(process, resource.RLIMIT_RTTIME, (microseconds, hard))
 
 
-async def _ask_rtkit(thread: int) -> None:
+async def _ask_rtkit(thread: int, process: int = 0) -> None:
+    """For a thread of ``process``, or of this one."""
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
     try:
         most = await _call(bus, "org.freedesktop.DBus.Properties", "Get", "ss", [_RTKIT, "RTTimeUSecMax"])
         allowed = most[0].value if most and isinstance(most[0], Variant) else _LIMIT_MICROSECONDS
         # rtkit refuses processes whose hard limit is above its own.
-        resource.setrlimit(resource.RLIMIT_RTTIME, (min(int(allowed), _LIMIT_MICROSECONDS), int(allowed)))
-        await _call(bus, _RTKIT, "MakeThreadRealtime", "tu", [thread, PRIORITY])
+        limits = min(int(allowed), _LIMIT_MICROSECONDS), int(allowed)
+        resource.prlimit(process, resource.RLIMIT_RTTIME, limits)
+        owner = process or os.getpid()
+        await _call(bus, _RTKIT, "MakeThreadRealtimeWithPID", "ttu", [owner, thread, PRIORITY])
     finally:
         bus.disconnect()
 

@@ -5,5 +5,6 @@ They are chosen by name, as models are. ``load`` and ``open_denoiser`` serve bot
 
 from .catalogue import ENGINES, Engine, is_installed, load, open_denoiser
 from .engine_denoiser import EngineDenoiser, Filter
+from .filter_process import FilterProcess
 
-__all__ = ["ENGINES", "Engine", "EngineDenoiser", "Filter", "is_installed", "load", "open_denoiser"]
+__all__ = ["ENGINES", "Engine", "EngineDenoiser", "Filter", "FilterProcess", "is_installed", "load", "open_denoiser"]

