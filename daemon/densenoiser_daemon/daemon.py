@@ -27,7 +27,8 @@ class Daemon:
         """Loads the model. If it cannot be used, ``model_fault`` says why, and the microphone passes through unfiltered."""
         self._settings = settings
         self._change = threading.Lock()
-        self._loader = ModelLoader(ModelChoice(settings.model, settings.provider), self._use, self._use_lighter)
+        choice = ModelChoice(settings.model, settings.provider)
+        self._loader = ModelLoader(choice, self._use, self._use_lighter, realtime.lend)
         first = self._loader.first
         self._engine = Engine(connect, first.denoiser, settings, model=first.model, provider=first.provider)
         self._thread = threading.Thread(target=self._run, name="engine")

@@ -22,7 +22,7 @@ DEFAULT_MODEL = "densenet-small"
 SPECTRUM_INPUT = "spectrum"
 MASK_OUTPUT = "mask"
 # The shipped models stay far below: 0.55 MB, 17 kB, 7000 numbers. The limits keep a hostile file from filling the memory.
-_LARGEST_GRAPH_BYTES = 128 * 1024**2
+LARGEST_GRAPH_BYTES = 128 * 1024**2
 _LARGEST_SIDECAR_BYTES = 1024**2
 _MOST_STATE_NUMBERS = 2**24
 
@@ -118,13 +118,13 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
     path = find_model(name_or_path)
     sidecar = path.with_suffix(".json")
     try:
-        graph = _read(path, _LARGEST_GRAPH_BYTES)
+        graph = read_file(path, LARGEST_GRAPH_BYTES)
     except OSError as error:
         raise ModelError(
             _("cannot read the model {path}: {reason}").format(path=path, reason=error.strerror)
         ) from error
     try:
-        card = json.loads(_read(sidecar, _LARGEST_SIDECAR_BYTES).decode())
+        card = json.loads(read_file(sidecar, _LARGEST_SIDECAR_BYTES).decode())
     except FileNotFoundError as error:
         raise ModelError(
             _("the model {path} has no sidecar {name} beside it; export writes both").format(
@@ -154,7 +154,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> ModelFile:
     return ModelFile(path.stem, path, spec, states, graph, sha256, card)
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
+def read_file(path: Path, most_bytes: int) -> bytes:
     """Reads a whole file. OSError if it is larger than ``most_bytes``, or may never end like a device or a FIFO."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, _("it is not a regular file"))

@@ -113,12 +113,12 @@ def test_what_ends_the_icon_and_what_ends_the_filter_say_so() -> None:
 
 def test_models_are_called_by_what_they_are_good_for() -> None:
     models = find(menu(replace(RUNNING, models=("densenet-small", "densenet-tiny", "mine"))), "Model").submenu
-    assert [item.label for item in models] == ["Best balance", "Lightest", "mine"]
+    assert [item.label for item in models] == ["Balanced (ours)", "Lightest (ours)", "mine"]
 
 
 def test_a_filter_whose_package_is_missing_is_shown_and_cannot_be_chosen() -> None:
     models = find(menu(replace(RUNNING, models=("densenet-small",), missing_engines=("rnnoise",))), "Model").submenu
-    assert models[-1].label == "RNNoise (not installed)"
+    assert models[-1].label == "RNNoise: well known, more delay (not installed)"
     assert models[-1].action is None
 
 

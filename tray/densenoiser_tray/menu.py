@@ -158,12 +158,13 @@ def strength_label(strength_db: float) -> str:
 def model_label(name: str) -> str:
     """How a model is called in the menu: what it is good for, or the name of one that is not ours."""
     meanings = {
-        "densenet-small": _("Best balance"),
-        "densenet-next": _("Most noise removed"),
-        "densenet-tiny": _("Lightest"),
-        "deepfilternet3": _("Best voice (DeepFilterNet3)"),
-        "rnnoise": "RNNoise",
-        "webrtc": _("Steady noise alone (WebRTC)"),
+        "densenet-small": _("Balanced (ours)"),
+        "densenet-next": _("Most noise removed (ours)"),
+        "densenet-tiny": _("Lightest (ours)"),
+        "deepfilternet3": _("DeepFilterNet 3: strongest, more delay, about a fifth of a core"),
+        "rnnoise": _("RNNoise: well known, more delay"),
+        "hush": _("Only my voice (Hush, experimental)"),
+        "webrtc": _("WebRTC: steady noise alone, hardly any work"),
     }
     return meanings.get(name, name)
 

@@ -12,6 +12,7 @@ from densenoiser_models.arguments import Parser, strength
 
 from ..errors import BackendError, DensenoiserError, UsageError
 from ..i18n import _
+from . import added_networks
 from .terminal import complain, discard_output, spell_what_cannot_be_written
 
 EXIT_INTERRUPTED = 130
@@ -46,6 +47,8 @@ def _run(words: list[str]) -> int:
     args = build_parser(wanted=next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     if args.command in modules():
         return int(importlib.import_module(modules()[args.command][0]).run(args))
+    if args.command == "models" and args.action is not None:
+        return added_networks.run(args)
     import asyncio  # noqa: PLC0415  (a third of the way to D-Bus, which the others need not go)
 
     return asyncio.run(_ask_daemon(args))
@@ -122,8 +125,10 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     )
     model = command("model", _("show or choose the model"))
     model.add_argument("name", nargs="?", metavar="NAME", help=_("a model's name or .onnx file"))
-    for name, help in (("mics", _("list the microphones")), ("models", _("list the models"))):
-        command(name, help).add_argument("--json", action="store_true", help=_("as JSON"))
+    command("mics", _("list the microphones")).add_argument("--json", action="store_true", help=_("as JSON"))
+    models = command("models", _("list the models, or add one of another project"))
+    models.add_argument("--json", action="store_true", help=_("as JSON"))
+    added_networks.add_arguments(models)
     command("monitor", _("show live meters before and after the filter"))
     for name, (module, help) in modules().items():
         _add_module(command(name, help), name, module, wanted)

@@ -122,9 +122,11 @@ class DaemonClient:
 
         await self._send(_PROPERTIES, "Set", "ssv", [INTERFACE, name, Variant(signature, value)], patience_seconds)
 
-    async def call(self, member: str, signature: str = "", *arguments: object) -> Any:
+    async def call(
+        self, member: str, signature: str = "", *arguments: object, patience_seconds: float | None = None
+    ) -> Any:
         """Call a method; its result, or None. Errors as of ``set``."""
-        return await self._send(INTERFACE, member, signature, list(arguments))
+        return await self._send(INTERFACE, member, signature, list(arguments), patience_seconds)
 
     async def process(self) -> int:
         """The daemon's process number."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from ..i18n import _
 from ..settings.settings import AUTO
@@ -136,13 +137,28 @@ async def models(client: DaemonClient, args: argparse.Namespace) -> None:
     if not rows:
         say(_("No model is installed."))
         return
+    costs = {name: rest for name, *rest in await client.call("MeasureModels", patience_seconds=_LOADING_SECONDS)}
     say_table(
         [
-            ("", _("NAME"), _("GOOD FOR")),
-            *(("*" if chosen else "", name, status_text.model_meaning(name)) for name, chosen in rows),
-            *(("", name, _("not installed: {command}").format(command=command)) for name, command in missing),
+            ("", _("NAME"), _("DELAY"), _("PROCESSOR"), _("LICENCE"), _("GOOD FOR")),
+            *(
+                ("*" if chosen else "", name, *_cost(costs.get(name)), status_text.model_meaning(name))
+                for name, chosen in rows
+            ),
+            *(
+                ("", name, "", "", "", _("not installed: {command}").format(command=command))
+                for name, command in missing
+            ),
         ]
     )
+
+
+def _cost(measured: Sequence[Any] | None) -> tuple[str, str, str]:
+    """Delay, share of a core and licence, for people; empty for a model that cannot be used."""
+    if measured is None:
+        return "", "", ""
+    delay_ms, percent, licence = measured
+    return _("{delay:.0f} ms").format(delay=delay_ms), _("{percent:.1f} % of a core").format(percent=percent), licence
 
 
 async def monitor(client: DaemonClient, args: argparse.Namespace) -> None:

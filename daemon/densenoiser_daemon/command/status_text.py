@@ -135,19 +135,20 @@ def model(values: Properties) -> str:
 def model_meaning(name: str) -> str:
     """What a model or an engine is good for; empty for a model that is not ours."""
     return {
-        "densenet-small": _("best balance"),
-        "densenet-next": _("most noise removed"),
-        "densenet-tiny": _("lightest"),
-        "deepfilternet3": _("best voice, for more CPU and delay"),
-        "rnnoise": _("well known, for more CPU and delay"),
-        "webrtc": _("steady noise alone, for hardly any CPU"),
+        "densenet-small": _("balanced (ours)"),
+        "densenet-next": _("most noise removed (ours)"),
+        "densenet-tiny": _("lightest (ours)"),
+        "deepfilternet3": _("strongest, and the best voice"),
+        "rnnoise": _("well known"),
+        "hush": _("only my voice, not those around me (experimental)"),
+        "webrtc": _("steady noise alone"),
     }.get(name, "")
 
 
 def model_label(name: str) -> str:
-    """What a model is good for, and its name."""
+    """A model's name, and what it is good for."""
     meaning = model_meaning(name)
-    return f"{meaning} ({name})" if meaning else name
+    return f"{name}: {meaning}" if meaning else name
 
 
 def strength(strength_db: float) -> str:

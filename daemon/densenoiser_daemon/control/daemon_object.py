@@ -16,7 +16,7 @@ from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, 
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 
-from densenoiser_models.engines import ENGINES, is_installed
+from densenoiser_models.engines import ENGINES, engines, is_installed, measure
 from densenoiser_models.model_file import list_models
 from densenoiser_models.strength import check
 
@@ -42,6 +42,7 @@ _READ = PropertyAccess.READ
 
 MicrophoneList = Annotated[list[list[Any]], DBusSignature("a(ssubb)")]
 ModelList = Annotated[list[list[Any]], DBusSignature("a(sb)")]
+MeasuredList = Annotated[list[list[Any]], DBusSignature("a(sdds)")]
 EngineList = Annotated[list[list[str]], DBusSignature("a(ss)")]
 
 
@@ -192,8 +193,16 @@ class DaemonObject(StatusProperties):
     def ListModels(self) -> ModelList:
         """Name, whether it is the chosen one. Engines are among them whose packages are installed."""
         chosen = self._settings.model
-        engines = [engine.name for engine in ENGINES.values() if is_installed(engine)]
-        return [[name, name == chosen] for name in (*list_models(), *engines)]
+        return [[name, name == chosen] for name in (*list_models(), *engines())]
+
+    @dbus_method()
+    async def MeasureModels(self) -> MeasuredList:
+        """Name, delay (ms), processor time on this machine (percent of a core) and licence of each that can be used.
+
+        The first call takes about a second for each.
+        """
+        found = await asyncio.to_thread(measure, [*list_models(), *engines()])
+        return [[m.name, m.delay_ms, m.core_percent, m.licence] for m in found]
 
     @dbus_method()
     def Watch(self, wanted: DBusBool) -> None:

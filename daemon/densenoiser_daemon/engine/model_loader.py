@@ -18,7 +18,6 @@ from densenoiser_models.model_file import ModelFile, find_model, load_model
 
 from ..errors import SupersededError, UnusableModelError
 from ..i18n import _
-from ..system import realtime
 from .fallback_ladder import Rung
 
 log = logging.getLogger(__name__)
@@ -58,18 +57,21 @@ class ModelLoader:
         choice: ModelChoice,
         use: Callable[[ModelChoice, Rung, Rung | None], None],
         use_lighter: Callable[[Rung], None],
+        on_engine: Callable[[int], None] = lambda process: None,
     ) -> None:
         """If the model cannot be used, ``first`` passes the microphone through and its ``fault`` says why.
 
         ``use`` puts a loaded model in force, with the lighter one to step down to; ValueError if its frames do not fit.
         ``use_lighter`` names what to step down to from the first model. Both are called in the loader's thread.
+        ``on_engine`` is told the number of each process in which an engine starts, in the thread that starts it.
         """
         self.choice = choice
         """The choice in force."""
         self._use = use
         self._use_lighter = use_lighter
+        self._on_engine = on_engine
         self._seen = _stamp(choice.model)
-        self.first = _load_first(choice)
+        self.first = self._load_first(choice)
         self._is_broken = self.first.denoiser.fault is not None
         self._inbox: _Request | None = None
         self._loading: _Request | None = None
@@ -133,7 +135,7 @@ class ModelLoader:
     def _serve(self, request: _Request) -> None:
         result: Exception | None
         try:
-            denoiser = _open(request.choice)
+            denoiser = self._open(request.choice)
             lighter = lighter_than(denoiser)
             if self._inbox is None and not self._has_ended:
                 self._use(request.choice, _rung(denoiser), lighter)
@@ -151,6 +153,17 @@ class ModelLoader:
             is_waiting, self._loading = self._loading is request, None
         if is_waiting:  # else ``end`` has answered
             _answer(request, result)
+
+    def _load_first(self, choice: ModelChoice) -> Rung:
+        try:
+            return _rung(self._open(choice))
+        except ModelError as error:
+            return Rung(Bypass(FrameSpec(), fault=str(error)), "", "")
+
+    def _open(self, choice: ModelChoice) -> Denoiser:
+        return open_denoiser(
+            load(choice.model), choice.provider, patience_seconds=_ENGINE_PATIENCE_SECONDS, on_start=self._on_engine
+        )
 
     def _was_mended(self) -> bool:
         """Whether somebody has changed the files of the broken model since the last look."""
@@ -187,21 +200,6 @@ def _stamp(model: str) -> tuple[int, ...] | None:
     except (ModelError, OSError):
         return None
     return tuple(number for s in states for number in (s.st_mtime_ns, s.st_size, s.st_ino))
-
-
-def _load_first(choice: ModelChoice) -> Rung:
-    try:
-        denoiser = _open(choice)
-    except ModelError as error:
-        return Rung(Bypass(FrameSpec(), fault=str(error)), "", "")
-    return _rung(denoiser)
-
-
-def _open(choice: ModelChoice) -> Denoiser:
-    """A fresh denoiser. An engine's process gets the audio thread's scheduling."""
-    return open_denoiser(
-        load(choice.model), choice.provider, patience_seconds=_ENGINE_PATIENCE_SECONDS, on_start=realtime.lend
-    )
 
 
 def _rung(denoiser: Denoiser) -> Rung:

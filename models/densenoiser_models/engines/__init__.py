@@ -3,8 +3,22 @@
 They are chosen by name, as models are. ``load`` and ``open_denoiser`` serve both.
 """
 
-from .catalogue import ENGINES, Engine, is_installed, load, open_denoiser
+from .catalogue import ENGINES, Engine, engines, is_installed, load, open_denoiser
 from .engine_denoiser import EngineDenoiser, Filter
 from .filter_process import FilterProcess
+from .trial import Measured, add, measure
 
-__all__ = ["ENGINES", "Engine", "EngineDenoiser", "Filter", "FilterProcess", "is_installed", "load", "open_denoiser"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineDenoiser",
+    "Filter",
+    "FilterProcess",
+    "Measured",
+    "add",
+    "engines",
+    "is_installed",
+    "load",
+    "measure",
+    "open_denoiser",
+]

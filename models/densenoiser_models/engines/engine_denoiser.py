@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import ModelError
+from ..errors import EngineError
 from ..frame import FrameSpec
 from ..signal.lag import whole_lag
 from ..stft import Samples
@@ -18,6 +18,10 @@ _LONGEST_DELAY = 4800
 _TRIAL_SECONDS = 1.0
 _WANDERING = 48
 """How much the delay may differ between two trials, samples. It is 1 ms."""
+
+
+_FAINTEST = 1e-4
+"""The trial's voice, which is no real one, leaves some filters 50 dB fainter. One that is 80 dB fainter did not get through."""
 
 
 class Filter(Protocol):
@@ -36,7 +40,7 @@ class EngineDenoiser:
     """Denoiser on a ``Filter``. What is left of the input at less than full strength is delayed as the filter delays."""
 
     def __init__(self, filter: Filter, name: str, strength_db: float = FULL_STRENGTH) -> None:
-        """``filter`` is fresh. ModelError if its delay cannot be measured."""
+        """``filter`` is fresh. EngineError if its delay cannot be measured."""
         self.name = name
         self._filter = filter
         self._spec = FrameSpec()
@@ -119,7 +123,7 @@ class EngineDenoiser:
 def measure_latency(filter: Filter, spec: FrameSpec) -> int:
     """Delay of the output stream behind the input stream, samples, by two trials on a voice-like signal.
 
-    ModelError if they disagree by more than 1 ms.
+    EngineError if they disagree by more than 1 ms, or if no voice comes out.
     """
     found = []
     for pitch in (110.0, 190.0):
@@ -127,9 +131,13 @@ def measure_latency(filter: Filter, spec: FrameSpec) -> int:
         silence = np.zeros(_LONGEST_DELAY // spec.hop * spec.hop, np.float32)
         frames = np.concatenate([voice, silence]).reshape(-1, spec.hop)
         heard = np.concatenate([filter.process(frame).copy() for frame in frames])
+        if not np.isfinite(heard).all():
+            raise EngineError(_("its output is not finite"))
+        if np.linalg.norm(heard) < _FAINTEST * np.linalg.norm(voice):
+            raise EngineError(_("it lets no voice through"))
         found.append(whole_lag(voice, heard, _LONGEST_DELAY))
     if abs(found[0] - found[1]) > _WANDERING:
-        raise ModelError(
+        raise EngineError(
             _("its delay wanders between {first} and {second} samples").format(first=found[0], second=found[1])
         )
     return found[1]

@@ -6,6 +6,7 @@ A frame goes there and back through two pipes. That takes a tenth of a milliseco
 from __future__ import annotations
 
 import atexit
+import gettext
 import logging
 import os
 import select
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from gettext import gettext as _
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ..errors import EngineError
 from ..stft import Samples
 
 log = logging.getLogger(__name__)
+_ = gettext.gettext
 
 FRAME = 480
 """Samples of a frame, float32. It is written and read at one time: a pipe takes up to 4096 bytes whole."""
@@ -113,7 +114,17 @@ class _Child:
         self._from, theirs_out = os.pipe()
         # Libraries that compute in threads would take the other programs' cores for a frame of a millisecond.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-m", f"{__package__}.worker", engine, str(theirs_in), str(theirs_out)]
+        language = [gettext.textdomain(), gettext.bindtextdomain(gettext.textdomain())]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            f"{__package__}.worker",
+            engine,
+            f"{theirs_in}",
+            f"{theirs_out}",
+            *language,
+        ]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=(theirs_in, theirs_out), env=environment

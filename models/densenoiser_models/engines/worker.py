@@ -1,17 +1,19 @@
 """The process that ``FilterProcess`` starts: loads one engine, and answers each frame and each command with its own.
 
-``python -m densenoiser_models.engines.worker ENGINE IN OUT``, where IN and OUT are pipes.
+``python -m densenoiser_models.engines.worker ENGINE IN OUT DOMAIN CATALOGUES``, where IN and OUT are pipes. The last two
+are for messages in the user's language.
 """
 
 from __future__ import annotations
 
+import gettext
 import os
 import signal
 import sys
 
 import numpy as np
 
-from .catalogue import ENGINES
+from .catalogue import engines
 from .engine_denoiser import Filter
 from .filter_process import FRAME, LONGEST_SENTENCE, READY, RESET
 
@@ -22,7 +24,7 @@ def main(engine: str, requests: int, answers: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
-        filter = ENGINES[engine].start()
+        filter = engines()[engine].start()
         os.write(answers, READY)
         _serve(filter, requests, answers)
     except Exception as error:  # engines raise what they like; this is their boundary
@@ -42,4 +44,6 @@ def _serve(filter: Filter, requests: int, answers: int) -> None:
 
 
 if __name__ == "__main__":
+    gettext.bindtextdomain(sys.argv[4], sys.argv[5])
+    gettext.textdomain(sys.argv[4])
     main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -54,7 +54,7 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["mic", "webcam"], f"{WEBCAM.name} (Webcam)", {"microphone": WEBCAM.name}),
         (["mic", "2"], f"{WEBCAM.name} (Webcam)", {"microphone": WEBCAM.name}),
         (["mic", "auto"], "automatic: the sound server's default", {"microphone": "auto"}),
-        (["model"], "best balance (densenet-small)", {}),
+        (["model"], "densenet-small: balanced (ours)", {}),
     ],
 )
 def test_a_command_does_what_it_says(

@@ -70,7 +70,7 @@ def test_strength_in_words() -> None:
 
 
 def test_models_in_words() -> None:
-    assert status_text.model_label("densenet-tiny") == "lightest (densenet-tiny)"
+    assert status_text.model_label("densenet-tiny") == "densenet-tiny: lightest (ours)"
     assert status_text.model_label("/home/me/mine.onnx") == "/home/me/mine.onnx"
 
 

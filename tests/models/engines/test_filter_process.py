@@ -33,7 +33,7 @@ def filter(engine: FakeEngine) -> FilterProcess:
 
 
 def has_ended(process: int) -> bool:
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
 

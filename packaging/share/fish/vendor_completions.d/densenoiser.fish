@@ -64,7 +64,7 @@ function _shtab_densenoiser_using
 end
 
 set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic default model mics models monitor enhance bench doctor install-user uninstall-user quit
-set -g _shtab_densenoiser_opts_with_value --channels --compare --frames --jobs --model --output --provider --strength -o
+set -g _shtab_densenoiser_opts_with_value --channels --compare --frames --jobs --licence --model --name --output --provider --rate --strength -o
 
 complete -c densenoiser -e
 complete -c densenoiser -f
@@ -104,9 +104,13 @@ complete -c densenoiser -n '_shtab_densenoiser_using model; and test $_shtab_den
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a mics -d 'List the microphones.'
 complete -c densenoiser -n '_shtab_densenoiser_using mics' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using mics' -l json -d 'as JSON'
-complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a models -d 'List the models.'
+complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a models -d 'List the models, or add one of another project.'
 complete -c densenoiser -n '_shtab_densenoiser_using models' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using models' -l json -d 'as JSON'
+complete -c densenoiser -n '_shtab_densenoiser_using models' -l name -x -d 'what to call the network (its file'"'"'s name)'
+complete -c densenoiser -n '_shtab_densenoiser_using models' -l rate -x -d 'the network'"'"'s rate, where its file does not tell it'
+complete -c densenoiser -n '_shtab_densenoiser_using models' -l licence -xka "(__fish_complete_path (commandline -ct))" -d 'its licence (LICENSE in the folder of the .onnx file)'
+complete -c densenoiser -n '_shtab_densenoiser_using models; and test $_shtab_densenoiser_npos -eq 0' -ka "add remove" -d 'add another project'"'"'s network, or remove it again'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a monitor -d 'Show live meters before and after the filter.'
 complete -c densenoiser -n '_shtab_densenoiser_using monitor' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a enhance -d 'Remove noise from audio files of any rate, channel count and format that libsndfile reads.'
