@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from densenoiser_daemon.audio.pulse.virtual_microphone import SOURCE_NAME
-from densenoiser_daemon.measurement.demo import cpu_seconds
+from densenoiser_daemon.measurement.demo import cpu_seconds, family
 from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, PrivateServer
 from densenoiser_daemon.measurement.recorder import Recorder
 from densenoiser_daemon.measurement.signal_match import first_sound
@@ -43,5 +43,6 @@ def cpu_percent(pid: int, seconds: float) -> float:
 
 
 def rss_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    """Of the process and its children."""
+    pages = sum(int(Path(f"/proc/{number}/statm").read_text().split()[1]) for number in family(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -195,9 +195,18 @@ def _share(signal: Samples, speech: Samples, active: np.ndarray[tuple[int], np.d
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the process has used so far, user and system, s."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """What the process and those that it runs, as for an engine, have used so far, user and system, s."""
+    seconds = 0.0
+    for number in family(pid):
+        fields = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()
+        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+def family(pid: int) -> list[int]:
+    """The process and its children."""
+    lists = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [pid, *(int(child) for children in lists for child in children.split())]
 
 
 def _count_xruns(log: str) -> int:
