@@ -55,6 +55,11 @@ class ModelFile:
     card: dict[str, Any]
 
     @property
+    def version(self) -> str:
+        """Changes when its output may change."""
+        return self.sha256
+
+    @property
     def spectrum_shape(self) -> tuple[int, int, int]:
         """Shape of both the spectrum input and the mask output: (1, bins, 2), real and imaginary parts last."""
         return (1, self.spec.bins, 2)

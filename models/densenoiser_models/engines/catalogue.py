@@ -35,6 +35,11 @@ class Engine:
     start: Callable[[], Filter]
     """Opens a fresh filter in this process. ImportError or OSError if the package is missing or unusable."""
 
+    @property
+    def version(self) -> str:
+        """Changes when its output may change."""
+        return metadata.version(self.package) if self.package else shelf.shelved()[self.name].sha256
+
 
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine

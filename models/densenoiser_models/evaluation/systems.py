@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 
-from ..denoiser import OnnxDenoiser
+from ..engines import load, open_denoiser
 from ..errors import ModelError
-from ..model_file import load_model
+from ..frame import FrameSpec
+from ..model_file import ModelFile
 from .framewise import FramewiseSystem, Process
 from .peers import PEERS, Enhance
 
@@ -28,23 +29,24 @@ class System:
 
 
 def load_system(name: str) -> System:
-    """Loads a peer by its name in ``PEERS``, else one of our models by name or path.
+    """Loads a peer by its name in ``PEERS``, else what the daemon would take by that name: a model or an engine.
 
     MissingSystemError if the peer cannot be loaded, ModelError if the model cannot.
     """
     if name in PEERS:
-        package, load = PEERS[name]
+        package, load_peer = PEERS[name]
         try:
-            return System(name, metadata.version(package) if package else "1", load())
+            return System(name, metadata.version(package) if package else "1", load_peer())
         except (ImportError, OSError) as error:
             raise MissingSystemError(f"{name}: pip install --no-deps {package} ({error})") from error
-    model = load_model(name)
+    chosen = load(name)
 
     @contextmanager
     def start() -> Iterator[Process]:
-        denoiser = OnnxDenoiser(model, "cpu")
+        denoiser = open_denoiser(chosen, "cpu")
         yield denoiser.process
         if denoiser.fault is not None:  # otherwise the noise that passed through would be scored
             raise ModelError(denoiser.fault)
 
-    return System(model.name, model.sha256, FramewiseSystem(model.spec.hop, start, model.spec.sample_rate))
+    spec = chosen.spec if isinstance(chosen, ModelFile) else FrameSpec()
+    return System(chosen.name, chosen.version, FramewiseSystem(spec.hop, start, spec.sample_rate))

@@ -12,6 +12,7 @@ from densenoiser_daemon.measurement.demo import load_recording
 from densenoiser_models.denoiser import Denoiser
 from densenoiser_models.engines import ENGINES, EngineDenoiser, is_installed, load, open_denoiser
 from densenoiser_models.engines import catalogue as catalogue_module
+from densenoiser_models.engines.engine_denoiser import measure_latency
 from densenoiser_models.errors import ModelError
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.signal.lag import whole_lag
@@ -108,3 +109,15 @@ def test_an_engine_takes_noise_away_and_leaves_the_voice_in_its_place(name: str)
     denoiser.reset()
     quiet = through(denoiser, np.zeros(20 * SPEC.hop, np.float32))
     assert np.abs(quiet).max() < 1e-3, "nothing of the voice is heard any more"
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_nothing_is_lost_on_the_way_through_its_process(name: str) -> None:
+    """Against the bare filter, called here, that has heard the same before."""
+    bare = ENGINES[name].start()
+    measure_latency(bare, SPEC)
+    bare.reset()
+    speech, street = load_recording()
+    noisy = (speech + street)[: len(speech) // SPEC.hop * SPEC.hop]
+    expected = np.concatenate([bare.process(frame).copy() for frame in noisy.reshape(-1, SPEC.hop)])
+    np.testing.assert_array_equal(through(open_denoiser(load(name)), noisy), expected)
