@@ -20,6 +20,7 @@ from densenoiser_daemon.measurement.private_server import MICROPHONE_NAME, Priva
 from densenoiser_daemon.settings.file import SettingsFile
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.system.instance_lock import InstanceLock
+from densenoiser_models.engines import engines
 
 DAEMON = [sys.executable, "-m", "densenoiser_daemon.main", "--device", MICROPHONE_NAME, "--verbose"]
 CLIENT = [sys.executable, "-m", "densenoiser_daemon.command.cli"]
@@ -50,7 +51,7 @@ def unix_inodes(pid: int) -> set[str]:
 
 
 def test_the_daemon_opens_no_network_socket(server: PrivateServer, talk: Callable[..., None], tmp_path: Path) -> None:
-    """From its start to its end, filtering and answering on the bus: every socket(2) is a local one."""
+    """From its start to its end, filtering with every engine and answering on the bus: every socket(2) is a local one."""
     if server.kind == "pulseaudio":
         server.start_bus()
     talk()
@@ -71,9 +72,10 @@ def test_the_daemon_opens_no_network_socket(server: PrivateServer, talk: Callabl
     try:
         client = application(server)
         wait_until(lambda: hears_sound(client), 20, "the application hears the microphone")
-        changed = subprocess.run([*CLIENT, "strength", "24"], env=server.environment, check=False, capture_output=True)
-        assert changed.returncode == 0, changed.stderr
-        wait_until(lambda: hears_sound(client), 20, "the application hears the filtered microphone")
+        for words in (["strength", "24"], *(["model", name] for name in engines())):
+            changed = subprocess.run([*CLIENT, *words], env=server.environment, check=False, capture_output=True)
+            assert changed.returncode == 0, changed.stderr
+            wait_until(lambda: hears_sound(client), 20, "the application hears the filtered microphone")
         held = socket_inodes(process.pid)
         assert len(held) >= 2, "the sound server's and the bus's"
         local = unix_inodes(process.pid) | unix_inodes(os.getpid())

@@ -12,7 +12,7 @@ import pytest
 from tests.support.fake_engine import FakeEngine
 from tests.support.waiting import wait_until
 
-from densenoiser_models.engines import EngineDenoiser, FilterProcess, load, open_denoiser
+from densenoiser_models.engines import ENGINES, EngineDenoiser, FilterProcess, is_installed, load, open_denoiser
 from densenoiser_models.errors import EngineError, ModelError
 
 FRAME = np.linspace(-0.5, 0.5, 480, dtype=np.float32)
@@ -38,14 +38,21 @@ def has_ended(process: int) -> bool:
     return True
 
 
-def test_a_frame_comes_back_filtered_from_a_process_of_one_thread_without_a_socket(filter: FilterProcess) -> None:
+@pytest.mark.parametrize("name", [name for name, engine in ENGINES.items() if is_installed(engine)])
+def test_an_engine_works_on_one_thread_without_a_socket(name: str) -> None:
+    filter = FilterProcess(name)
+    for _frame in range(20):
+        filter.process(FRAME)
+    process = Path(f"/proc/{filter.process_number}")
+    assert len(list((process / "task").iterdir())) == 1
+    assert not [e for e in (process / "fd").iterdir() if re.match("socket:", str(e.readlink()))]
+
+
+def test_a_frame_comes_back_filtered(filter: FilterProcess) -> None:
     np.testing.assert_array_equal(filter.process(FRAME), 0.5 * FRAME)
     filter.reset()
     np.testing.assert_array_equal(filter.process(np.stack([FRAME, FRAME], axis=1)[:, 0]), 0.5 * FRAME)
-    process = Path(f"/proc/{filter.process_number}")
-    assert process != Path(f"/proc/{os.getpid()}")
-    assert len(list((process / "task").iterdir())) == 1
-    assert not [e for e in (process / "fd").iterdir() if re.match("socket:", str(e.readlink()))]
+    assert filter.process_number != os.getpid()
 
 
 @pytest.mark.parametrize(
