@@ -21,7 +21,7 @@ DOMAIN = "densenoiser"
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "packaging" / "locale"
 TEMPLATE = LOCALE / f"{DOMAIN}.pot"
-SOURCES = ("daemon/densenoiser_daemon", "models/densenoiser_models", "tray/densenoiser_tray")
+SOURCES = ("daemon/densenoiser_daemon", "models/densenoiser_models", "tray/densenoiser_tray", "tray/densenoiser_window")
 PROGRAMS = ("daemon/densenoiser_daemon", "tray/densenoiser_tray")
 """The packages that bind the text domain. Each carries the whole catalogue."""
 # argparse's own messages, so that a usage line is not half in English. They are the same in all Python versions that we

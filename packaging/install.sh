@@ -16,7 +16,7 @@ mkdir -p "$(dirname "$home")"
 "$home/bin/python" -m pip --disable-pip-version-check install --quiet --constraint "$checkout/packaging/constraints.txt" "$checkout"
 
 mkdir -p "$HOME/.local/bin"
-for program in densenoised densenoiser densenoiser-tray; do
+for program in densenoised densenoiser densenoiser-tray densenoiser-window; do
     link=$HOME/.local/bin/$program
     if [ -e "$link" ] && [ ! -L "$link" ]; then
         echo "$link is there already and stays; ours is $home/bin/$program" >&2

@@ -25,6 +25,7 @@ from densenoiser_daemon.command import cli as densenoiser
 from densenoiser_daemon.settings.settings import declared
 from densenoiser_models import __version__
 from densenoiser_tray import main as densenoiser_tray
+from densenoiser_window import main as densenoiser_window
 
 SHARE = Path(__file__).resolve().parent / "share"
 COMPLETIONS = {
@@ -64,6 +65,7 @@ SUMMARIES = {
     "densenoised": "the noise filter for the microphone, as a service",
     "densenoiser": "control the noise filter, enhance files, find faults",
     "densenoiser-tray": "the noise filter's icon in the panel",
+    "densenoiser-window": "the noise filter's window",
 }
 
 EXAMPLES = {
@@ -85,13 +87,15 @@ EXAMPLES = {
         "densenoiser enhance *.flac -o clean/": "Clean recordings.",
     },
     "densenoiser-tray": {"densenoiser-tray": "Show the icon in the panel."},
+    "densenoiser-window": {"densenoiser-window": "Open the window."},
 }
 
 
 def pages() -> dict[Path, str]:
     """Maps the path of every generated file under ``SHARE`` to its text."""
     made: dict[Path, str] = {}
-    for parser in (densenoised.build_parser(), densenoiser.build_parser(), densenoiser_tray.build_parser()):
+    for program in (densenoised, densenoiser, densenoiser_tray, densenoiser_window):
+        parser = program.build_parser()
         _complete(parser, parser.prog)
         made[Path(f"man/man1/{parser.prog}.1")] = _man_page(parser)
         for shell, path in COMPLETIONS.items():
@@ -109,7 +113,7 @@ def _man_page(parser: argparse.ArgumentParser) -> str:
     page = Manpage(parser, data)
     page.date = ""  # the same parser gives the same page on any day
     sections = [str(page).rstrip("\n") + "\n", _examples(parser.prog)]
-    if parser.prog != "densenoiser-tray":
+    if parser.prog in ("densenoised", "densenoiser"):
         sections += [_exit_status(parser.prog), _files()]
     return "".join(sections)
 

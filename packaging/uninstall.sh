@@ -10,7 +10,7 @@ else
     "$1/bin/densenoiser" --version >/dev/null 2>&1 || make --silent -C "$(dirname "$0")/.." .venv/run
     "$1/bin/densenoiser" uninstall-user
 fi
-for program in densenoised densenoiser densenoiser-tray; do
+for program in densenoised densenoiser densenoiser-tray densenoiser-window; do
     link=$HOME/.local/bin/$program
     case $(readlink "$link" || true) in
     "$home"/*) rm "$link" ;;

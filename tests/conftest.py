@@ -12,7 +12,6 @@ import os
 # with two of them, 4 s with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from tests.support.recorded_controls import RecordedControls
 from tests.support.running_engine import Running, Start, tiny
 from tests.support.start_tray import StartTray
 from tests.support.tiny_model import MakeModel, write_tiny_model
+from tests.support.x_server import x_server
 
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.measurement.demo import load_recording, start_daemon
@@ -54,7 +54,7 @@ settings.load_profile("repeatable")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SERVER_FIXTURES = {"server", "daemons", "stage_on", "report"}
-_DESKTOP_FIXTURES = {"x_display", "panel", "start_tray"}
+_DESKTOP_FIXTURES = {"x_display", "panel", "start_tray", "tall_display"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -237,17 +237,8 @@ def panel(bus: str) -> Iterator[Panel]:
 @pytest.fixture(scope="session")
 def x_display() -> Iterator[str]:
     """A display of its own, such as ":100"."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "640x240x24", "-nolisten", "tcp"]
-    process = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with os.fdopen(reading, encoding="ascii") as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    process.terminate()
-    process.wait()
+    with x_server("640x240x24") as display:
+        yield display
 
 
 @pytest.fixture

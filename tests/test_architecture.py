@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -147,6 +148,27 @@ def test_a_broken_wall_is_found(tmp_path: Path) -> None:
         path.write_text(text)
     rooms = {"errors": set[str](), "audio": {"errors"}, "engine": {"audio", "errors"}}
     assert broken_walls(tmp_path, rooms) == ["audio.streams imports engine.loop"]
+
+
+def test_the_window_needs_pygobject_alone() -> None:
+    """Packages run it with the distribution's Python. Of the tray it takes what is words and pure functions."""
+    folder = ROOT / "tray"
+    outside = set(sys.stdlib_module_names) | {"gi", "densenoiser_tray"}
+    waiting = [*(folder / "densenoiser_window").rglob("*.py")]
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        assert imported(path) <= outside, path
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("densenoiser_tray"):
+                module = folder.joinpath(*(node.module or "").split("."))
+                found = [module / f"{alias.name}.py" for alias in node.names] + [module.with_suffix(".py")]
+                waiting += [file for file in found if file.is_file() and file not in seen]
+            elif isinstance(node, ast.ImportFrom) and node.level and path.parent.name == "densenoiser_tray":
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                waiting += [f for n in names if (f := path.with_name(f"{n}.py")).is_file() and f not in seen]
+    assert folder / "densenoiser_tray" / "status.py" in seen
 
 
 def test_torch_stays_in_training() -> None:

@@ -85,6 +85,12 @@ class Daemon:
             self._settings = replace(settings, model=in_force.model, provider=in_force.provider)
             self._engine.apply(self._settings)
 
+    def watch_spectra(self, wanted: bool) -> None:
+        self._engine.spectra.is_watched = wanted
+
+    def spectra(self) -> tuple[bytes, bytes] | None:
+        return self._engine.spectra.take()
+
     def use_model(self, model: str) -> Future[None]:
         return self._loader.choose(ModelChoice(model, self._settings.provider))
 

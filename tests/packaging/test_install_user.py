@@ -42,6 +42,7 @@ def programs(tmp_path: Path) -> Path:
         ("densenoised", "densenoiser_daemon.main"),
         ("densenoiser", "densenoiser_daemon.command.cli"),
         ("densenoiser-tray", "densenoiser_tray.main"),
+        ("densenoiser-window", "densenoiser_window.main"),
     ):
         (folder / name).write_text(
             f"#!{sys.executable}\nfrom {module} import main\nraise SystemExit(main())\n", encoding="utf-8"

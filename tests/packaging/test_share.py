@@ -34,7 +34,7 @@ def filled_in(source: Path, folder: Path) -> Path:
     """As installed: with the programs in a folder whose name has a space."""
     programs = folder / "the programs"
     programs.mkdir(exist_ok=True)
-    for name in ("densenoised", "densenoiser", "densenoiser-tray"):
+    for name in ("densenoised", "densenoiser", "densenoiser-tray", "densenoiser-window"):
         shutil.copy("/bin/true", programs / name)
     target = folder / source.name
     target.write_text(source.read_text(encoding="utf-8").replace("@bindir@", str(programs)), encoding="utf-8")

@@ -46,3 +46,19 @@ def setting(name: str, value: Variant) -> dict[str, Any]:
 
 def calling(member: str, signature: str = "", *body: object) -> dict[str, Any]:
     return {"member": member, "signature": signature, "body": list(body)}
+
+
+async def signals(bus_address: str, during: Callable[[], Awaitable[None]]) -> list[Message]:
+    """Every signal of the service while ``during`` runs."""
+    heard: list[Message] = []
+    bus = await MessageBus(bus_address=bus_address).connect()
+    try:
+        bus.add_message_handler(lambda m: heard.append(m) if m.path == OBJECT_PATH else None)
+        rule = f"type='signal',sender='{BUS_NAME}'"
+        dbus: dict[str, Any] = {"destination": "org.freedesktop.DBus", "path": "/", "interface": "org.freedesktop.DBus"}
+        await bus.call(Message(**dbus, member="AddMatch", signature="s", body=[rule]))
+        await during()
+        await asyncio.sleep(0.1)
+    finally:
+        bus.disconnect()
+    return heard

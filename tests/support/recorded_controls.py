@@ -37,6 +37,7 @@ class RecordedControls:
         )
         self.microphones: tuple[Microphone, ...] = (HEADSET, WEBCAM)
         self.loops: tuple[Microphone, ...] = ()
+        self.shows_spectra = False
         self.ended = threading.Event()
 
     def apply(self, settings: Settings) -> None:
@@ -52,6 +53,12 @@ class RecordedControls:
             self.settings = replace(self.settings, model=model)
             answer.set_result(None)
         return answer
+
+    def watch_spectra(self, wanted: bool) -> None:
+        self.shows_spectra = wanted
+
+    def spectra(self) -> tuple[bytes, bytes] | None:
+        return (bytes(range(48)), bytes(48)) if self.shows_spectra else None
 
     def quit(self) -> None:
         self.ended.set()

@@ -18,7 +18,7 @@ from .daemon_start import NAME, start_daemon
 from .i18n import _
 from .menu import Action, Do
 from .notifications import Notification
-from .status import DaemonSnapshot, Microphone, Reason
+from .status import DaemonSnapshot
 
 log = logging.getLogger(__name__)
 
@@ -160,24 +160,7 @@ class DaemonLink:
         properties = {name: variant.value for name, variant in answer[0].items()}
         microphones = (await self._ask("ListMicrophones"))[0]
         models = (await self._ask("ListModels"))[0]
-        return DaemonSnapshot(
-            is_running=True,
-            enabled=properties["Enabled"],
-            muted=properties["Muted"],
-            strength_db=properties["Strength"],
-            microphone=properties["Microphone"],
-            active_microphone=properties["ActiveMicrophoneDescription"],
-            model=properties["Model"],
-            state=properties["State"],
-            reason=Reason(*properties["Reason"]),
-            warnings=tuple(Reason(*warning) for warning in properties.get("Warnings", ())),
-            is_wished_default=properties.get("Default", False),
-            uses_headset=properties.get("HeadsetMicrophone", False),
-            listeners=tuple(properties["Listeners"]),
-            microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
-            models=tuple(m[0] for m in models),
-            missing_engines=tuple(name for name, _command in properties.get("MissingEngines", ())),
-        )
+        return DaemonSnapshot.of(properties, microphones, models)
 
     async def _notify(self, notification: Notification, icon: str) -> None:
         with contextlib.suppress(RefusedError):

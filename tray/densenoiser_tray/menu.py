@@ -25,6 +25,7 @@ class Do(Enum):
     SET_STRENGTH = auto()
     SET_MICROPHONE = auto()
     SET_MODEL = auto()
+    OPEN_WINDOW = auto()
     OPEN_MONITOR = auto()
     START_AT_LOGIN = auto()
     QUIT = auto()
@@ -63,11 +64,12 @@ Menu = tuple[Item, ...]
 def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> Menu:
     """The whole menu. ``has_monitor``: there is a terminal to open the monitor in."""
     monitor = (Item(_("Open monitor"), Action(Do.OPEN_MONITOR)),) if has_monitor and daemon.is_running else ()
+    window = Item(_("Open window"), Action(Do.OPEN_WINDOW))
     login = Item(_("Start at login"), Action(Do.START_AT_LOGIN, not starts_at_login), checked=starts_at_login)
     if not daemon.is_running:
         leave = Item(_("Hide this icon"), Action(Do.QUIT))
         start = Item(_("Start DenseNoiser"), Action(Do.START), is_default=True)
-        return Item(headline(daemon)), SEPARATOR, start, SEPARATOR, login, leave
+        return Item(headline(daemon)), SEPARATOR, start, window, SEPARATOR, login, leave
     # Neither says "quit": people would not know whether the filter goes on.
     stop = Item(_("Shut down DenseNoiser: noise is heard again"), Action(Do.STOP))
     leave = Item(_("Hide this icon: DenseNoiser keeps running"), Action(Do.QUIT))
@@ -87,6 +89,7 @@ def build(daemon: DaemonSnapshot, starts_at_login: bool, has_monitor: bool) -> M
         ),
         *_headset(daemon),
         SEPARATOR,
+        window,
         *monitor,
         login,
         stop,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
+from typing import Any
 
 from .i18n import _
 
@@ -107,6 +108,28 @@ class DaemonSnapshot:
     models: tuple[str, ...] = ()
     missing_engines: tuple[str, ...] = ()
     """Filters that could be chosen if their packages were installed."""
+
+    @classmethod
+    def of(cls, properties: Mapping[str, Any], microphones: Iterable[Any], models: Iterable[Any]) -> DaemonSnapshot:
+        """From the daemon's properties, and what ListMicrophones and ListModels say."""
+        return cls(
+            is_running=True,
+            enabled=properties["Enabled"],
+            muted=properties["Muted"],
+            strength_db=properties["Strength"],
+            microphone=properties["Microphone"],
+            active_microphone=properties["ActiveMicrophoneDescription"],
+            model=properties["Model"],
+            state=properties["State"],
+            reason=Reason(*properties["Reason"]),
+            warnings=tuple(Reason(*warning) for warning in properties.get("Warnings", ())),
+            is_wished_default=properties.get("Default", False),
+            uses_headset=properties.get("HeadsetMicrophone", False),
+            listeners=tuple(properties["Listeners"]),
+            microphones=tuple(Microphone(m[0], m[1], is_default=m[3]) for m in microphones),
+            models=tuple(m[0] for m in models),
+            missing_engines=tuple(name for name, _command in properties.get("MissingEngines", ())),
+        )
 
     @property
     def condition(self) -> Condition:

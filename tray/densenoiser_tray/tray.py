@@ -78,6 +78,8 @@ class Tray:
                     self._client.start_daemon()
                 case Do.OPEN_MONITOR:
                     programs.launch(self._monitor or [])
+                case Do.OPEN_WINDOW:
+                    programs.open_window(self._fail)
                 case Do.START_AT_LOGIN:
                     autostart.switch(bool(action.argument), self._program)
                     self._redraw()

@@ -59,6 +59,7 @@ def modules() -> dict[str, tuple[str, str]]:
     return {
         "enhance": ("densenoiser_models.files.enhance", _("remove noise from audio files")),
         "bench": ("densenoiser_models.evaluation.frame_cost", _("time the filter on this machine")),
+        "window": ("densenoiser_daemon.command.window", _("open the window")),
         "doctor": (
             "densenoiser_daemon.command.doctor.doctor",
             _("find out what is wrong, and mend what can be mended"),

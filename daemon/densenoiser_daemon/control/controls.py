@@ -47,6 +47,14 @@ class Controls(Protocol):
         """Sources that carry our own sound: they are refused as microphones."""
         ...
 
+    def watch_spectra(self, wanted: bool) -> None:
+        """Begin or end to keep what ``spectra`` needs."""
+        ...
+
+    def spectra(self) -> tuple[bytes, bytes] | None:
+        """The newest levels in bands, before and after the filter; see ``engine.spectrum_tap``. None if there are no newer."""
+        ...
+
     def quit(self) -> None:
         """Ask the daemon to end cleanly."""
         ...

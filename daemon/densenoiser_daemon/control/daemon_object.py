@@ -16,8 +16,6 @@ from dbus_fast.annotations import DBusBool, DBusDouble, DBusSignature, DBusStr, 
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 
-from densenoiser_models.engines import ENGINES, engines, is_installed, measure
-from densenoiser_models.model_file import list_models
 from densenoiser_models.strength import check
 
 from ..audio.microphone_choice import resolve
@@ -35,28 +33,32 @@ from ..settings.file import SettingsFile
 from ..settings.settings import AUTO, Settings
 from ..settings.values import MOST_CHANNELS
 from .controls import Controls
-from .status_properties import StatusProperties
+from .model_methods import ModelMethods
 
 _DOC = "org.gtk.GDBus.DocString"
 _READ = PropertyAccess.READ
 
+SpectrumPair = Annotated[list[bytes], DBusSignature("ayay")]
 MicrophoneList = Annotated[list[list[Any]], DBusSignature("a(ssubb)")]
-ModelList = Annotated[list[list[Any]], DBusSignature("a(sb)")]
-MeasuredList = Annotated[list[list[Any]], DBusSignature("a(sdds)")]
-EngineList = Annotated[list[list[str]], DBusSignature("a(ss)")]
 
 
-class DaemonObject(StatusProperties):
+class DaemonObject(ModelMethods):
     """The interface ``org.densenoiser.Daemon1``. Used by the control thread alone."""
 
     def __init__(
-        self, controls: Controls, store: SettingsFile, on_change: Callable[[], None], watch: Callable[[bool], None]
+        self,
+        controls: Controls,
+        store: SettingsFile,
+        on_change: Callable[[], None],
+        watch: Callable[[bool], None],
+        watch_spectra: Callable[[bool], None],
     ) -> None:
-        """``on_change`` is called after each change of settings; ``watch`` is told what the caller of ``Watch`` wants."""
+        """``on_change`` is called after each change of settings; the others are told what a caller of theirs wants."""
         super().__init__(controls)
         self._store = store
         self._on_change = on_change
         self._watch = watch
+        self._watch_spectra = watch_spectra
 
     @dbus_property()
     def Enabled(self) -> DBusBool:
@@ -176,11 +178,6 @@ class DaemonObject(StatusProperties):
             channels[name] = wanted
         self._change(microphone_channels=MappingProxyType(channels))
 
-    @dbus_property(access=_READ)
-    def MissingEngines(self) -> EngineList:
-        """Filters that could be chosen if their packages were installed: name, and the command that installs it."""
-        return [[engine.name, engine.install] for engine in ENGINES.values() if not is_installed(engine)]
-
     @dbus_method()
     def ListMicrophones(self) -> MicrophoneList:
         """Name, description, rate (Hz), whether it is the server's default, whether it is the choice."""
@@ -190,24 +187,14 @@ class DaemonObject(StatusProperties):
         ]
 
     @dbus_method()
-    def ListModels(self) -> ModelList:
-        """Name, whether it is the chosen one. Engines are among them whose packages are installed."""
-        chosen = self._settings.model
-        return [[name, name == chosen] for name in (*list_models(), *engines())]
-
-    @dbus_method()
-    async def MeasureModels(self) -> MeasuredList:
-        """Name, delay (ms), processor time on this machine (percent of a core) and licence of each that can be used.
-
-        The first call takes about a second for each.
-        """
-        found = await asyncio.to_thread(measure, [*list_models(), *engines()])
-        return [[m.name, m.delay_ms, m.core_percent, m.licence] for m in found]
-
-    @dbus_method()
     def Watch(self, wanted: DBusBool) -> None:
         """Ask for levels, counters and latency 10 times a second, or give it up; it also ends when the caller does."""
         self._watch(wanted)
+
+    @dbus_method()
+    def WatchSpectra(self, wanted: DBusBool) -> None:
+        """Ask for Spectra 20 times a second while somebody listens, or give it up; it also ends when the caller does."""
+        self._watch_spectra(wanted)
 
     @dbus_method()
     def Quit(self) -> None:
@@ -217,6 +204,14 @@ class DaemonObject(StatusProperties):
     @dbus_signal()
     def MicrophonesChanged(self) -> None:
         """ListMicrophones has something new to say."""
+
+    @dbus_signal()
+    def Spectra(self, before: bytes, after: bytes) -> SpectrumPair:
+        """Levels in 48 bands, 50 Hz to 20 kHz, each as wide as the last by a factor: of the microphone and of what is heard.
+
+        A byte is a level in steps of 0.5 dB above -100 dBFS. Both are of the same moment.
+        """
+        return [before, after]
 
     @property
     def property_names(self) -> tuple[str, ...]:

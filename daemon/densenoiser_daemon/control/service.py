@@ -23,10 +23,12 @@ from ..settings.file import SettingsFile
 from .call_guard import refusal
 from .controls import Controls
 from .daemon_object import DaemonObject
+from .watchers import Watchers
 
 log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 0.1
+_SPECTRA_SECONDS = 0.05
 _CONNECT_SECONDS = 5.0
 _RETRY_SECONDS = 3.0
 _LIVE = frozenset({"InputLevel", "OutputLevel", "NoiseReduction", "TransportLatency", "Counters"})
@@ -47,7 +49,7 @@ class ControlService:
         self.fault: Exception | None = None
         self._controls = controls
         self._on_death = on_death
-        self._object = DaemonObject(controls, store, self._publish, self._watch)
+        self._object = DaemonObject(controls, store, self._publish, self._watch, self._watch_spectra)
         self._names = self._object.property_names
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -56,8 +58,14 @@ class ControlService:
         self._published: dict[str, Any] = {}
         self._microphones: object = None
         self._caller = ""
-        self._watchers: set[str] = set()
-        self._metering: asyncio.Task[None] | None = None
+        self._watchers = Watchers(self._ask_bus, self._start, self._publish, _WATCH_SECONDS)
+        self._spectators = Watchers(
+            self._ask_bus,
+            self._start,
+            self._show_spectra,
+            _SPECTRA_SECONDS,
+            on_end=lambda: self._controls.watch_spectra(False),
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> bool:
@@ -180,6 +188,7 @@ class ControlService:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
             self._watchers.clear()
+            self._spectators.clear()
             self._bus = None
             bus.disconnect()
 
@@ -207,43 +216,34 @@ class ControlService:
         self._caller = message.sender or ""
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
             name, _old, new = message.body
-            if name in self._watchers and not new:
-                self._unwatch(name)
+            if not new:
+                self._watchers.remove(name)
+                self._spectators.remove(name)
         return refusal(message)
 
     def _watch(self, wanted: bool) -> None:
-        if not wanted:
-            self._unwatch(self._caller)
-            return
-        if self._caller not in self._watchers:
+        if wanted:
             self._watchers.add(self._caller)
-            self._start(self._follow(self._caller))
-        if self._metering is None:
-            self._metering = self._start(self._meter())
+        else:
+            self._watchers.remove(self._caller)
+
+    def _watch_spectra(self, wanted: bool) -> None:
+        if wanted:
+            self._controls.watch_spectra(True)
+            self._spectators.add(self._caller)
+        else:
+            self._spectators.remove(self._caller)
+
+    def _show_spectra(self) -> None:
+        spectra = self._controls.spectra()
+        if spectra is not None:
+            self._object.Spectra(*spectra)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps no task alive
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _unwatch(self, name: str) -> None:
-        if name in self._watchers:
-            self._watchers.remove(name)
-            self._start(self._ask_bus("RemoveMatch", _end_of(name)))
-
-    async def _meter(self) -> None:
-        """Signal what is live until nobody watches."""
-        while self._watchers:
-            self._publish()
-            await asyncio.sleep(_WATCH_SECONDS)
-        self._metering = None
-
-    async def _follow(self, name: str) -> None:
-        """Hear of the end of a client, which may have come already."""
-        await self._ask_bus("AddMatch", _end_of(name))
-        if await self._ask_bus("NameHasOwner", name) == [False]:
-            self._unwatch(name)
 
     async def _ask_bus(self, member: str, argument: str) -> list[Any]:
         """The answer of the bus itself; [] if it is gone."""
@@ -255,9 +255,3 @@ class ControlService:
         except (*LOST, DBusError):  # ``_stay`` hears of it too, and says so
             return []
         return reply.body if reply is not None else []
-
-
-def _end_of(name: str) -> str:
-    """The match rule for the end of a client."""
-    sender = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus'"
-    return f"{sender},member='NameOwnerChanged',arg0='{name}'"

@@ -22,6 +22,7 @@ from ..status import Fact, Status
 from .clock_drift import DriftController, stretch
 from .fallback_ladder import Rung
 from .frame_filter import FrameFilter
+from .spectrum_tap import SpectrumTap
 from .status_board import StatusBoard
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,11 @@ class Engine:
     def status(self) -> Status:
         """The newest snapshot."""
         return self._board.status
+
+    @property
+    def spectra(self) -> SpectrumTap:
+        """Levels in bands, before and after the filter."""
+        return self._filter.spectra
 
     @property
     def microphones(self) -> tuple[Microphone, ...]:

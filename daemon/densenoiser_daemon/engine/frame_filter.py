@@ -18,6 +18,7 @@ from ..i18n import _
 from ..status import Fact, ReasonCode
 from .fallback_ladder import FallbackLadder, Rung
 from .level_meter import LevelMeter
+from .spectrum_tap import SpectrumTap
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class FrameFilter:
     ) -> None:
         """``model`` and ``provider`` name the denoiser. ``clock`` counts seconds from anywhere."""
         self.meter = LevelMeter(denoiser.spec.hop)
+        self.spectra = SpectrumTap(denoiser.spec)
         self.fault: str | None = None
         """Why frames pass through unfiltered, from the fault until the model has worked again for a while."""
         self._clock = clock
@@ -136,6 +138,7 @@ class FrameFilter:
         np.clip(self._output, -1.0, 1.0, out=self._output)
         energy = float(self._output @ self._output)
         self.meter.note_heard(energy)
+        self.spectra.note(frame, self._output, self._denoiser.latency_samples)
         return self._output, energy
 
     def note_cost(self, seconds: float) -> bool:

@@ -106,15 +106,17 @@ def open_denoiser(
 ) -> Denoiser:
     """A fresh denoiser. ModelError if it cannot run.
 
-    ``provider`` is for models alone: engines run on the CPU, each in a process of its own. For ``patience_seconds`` and
-    ``on_start`` see ``FilterProcess``.
+    ``provider`` is for models alone: engines run on the CPU, each in a process of its own, which hangs if it does not
+    answer for ``patience_seconds``. ``on_start`` is told the process's number once its trial is over, and again each time
+    that it is started anew, in the thread that starts it.
     """
     if isinstance(chosen, ModelFile):
         return OnnxDenoiser(chosen, provider, strength_db)
     try:
-        filter = FilterProcess(chosen.name, on_start=on_start)
+        filter = FilterProcess(chosen.name)
         denoiser = EngineDenoiser(filter, chosen.name, strength_db)
     except (EngineError, OSError) as error:
         raise ModelError(_("{name} cannot be used: {error}").format(name=chosen.name, error=error)) from error
-    filter.patience_seconds = patience_seconds  # the first frames, which are no one's, took longer
+    filter.patience_seconds = patience_seconds
+    filter.follow(on_start)
     return denoiser

@@ -38,22 +38,23 @@ _processes: list[subprocess.Popen[bytes]] = []
 class FilterProcess:
     """A ``Filter`` in a process of its own, which is started again when it has ended or hangs. Owned by one thread at a time."""
 
-    def __init__(
-        self, engine: str, patience_seconds: float = 10.0, on_start: Callable[[int], None] = lambda process: None
-    ) -> None:
-        """``engine`` is a name in ``ENGINES``. It hangs if it does not answer within ``patience_seconds``.
-
-        ``on_start`` is told the number of the process each time that it is started, in the thread that starts it.
-        EngineError if the engine cannot be used.
-        """
+    def __init__(self, engine: str) -> None:
+        """``engine`` is a name in ``engines()``. EngineError if it cannot be used."""
         self._engine = engine
-        self.patience_seconds = patience_seconds
-        self._on_start = on_start
+        self.patience_seconds = 10.0
+        """It hangs if it does not answer for so long."""
+        self._on_start: Callable[[int], None] = lambda process: None
         self._noisy, self._clean = np.zeros(FRAME, np.float32), np.zeros(FRAME, np.float32)
         self._request, self._answer = self._noisy.data.cast("B"), [self._clean.data.cast("B")]
         self._ended = ""
-        self._child: _Child | None = _Child(engine, on_start)
+        self._child: _Child | None = _Child(engine)
         self._starting: threading.Thread | None = None
+
+    def follow(self, on_start: Callable[[int], None]) -> None:
+        """``on_start`` is told the number of the process now, and of each one after it in the thread that starts it."""
+        self._on_start = on_start
+        if self._child is not None:
+            on_start(self._child.number)
 
     @property
     def process_number(self) -> int | None:
@@ -92,10 +93,13 @@ class FilterProcess:
 
     def _run_start(self) -> None:
         try:
-            self._child = _Child(self._engine, self._on_start)
+            child = _Child(self._engine)
         except EngineError as error:
             self._ended = str(error)
             log.error("%s cannot be started again: %s", self._engine, error)
+            return
+        self._on_start(child.number)
+        self._child = child
 
     def __del__(self) -> None:
         child = getattr(self, "_child", None)
@@ -106,7 +110,7 @@ class FilterProcess:
 class _Child:
     """One process and the two pipes to it."""
 
-    def __init__(self, engine: str, on_start: Callable[[int], None]) -> None:
+    def __init__(self, engine: str) -> None:
         """Waits until the engine is loaded. EngineError if it cannot be."""
         for process in [process for process in _processes if process.poll() is not None]:
             _processes.remove(process)
@@ -143,7 +147,6 @@ class _Child:
         if sentence != READY:
             self.close()
             raise EngineError(sentence.decode(errors="replace") or _("its process ended while it started"))
-        on_start(self._process.pid)
 
     @property
     def number(self) -> int:

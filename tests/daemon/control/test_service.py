@@ -9,14 +9,13 @@ import subprocess
 import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
-from tests.support.dbus_calls import OWN, ask, calling, send, setting
+from tests.support.dbus_calls import OWN, ask, calling, send, setting, signals
 from tests.support.recorded_controls import HEADSET, WEBCAM, RecordedControls
 from tests.support.waiting import wait_until
 
@@ -180,22 +179,6 @@ def test_a_change_is_signalled_when_the_engine_reports_it(service: ControlServic
     assert third == {**second, "Strength": 3.0}
 
 
-async def signals(bus_address: str, during: Callable[[], Awaitable[None]]) -> list[Message]:
-    """Every signal of the service while ``during`` runs."""
-    heard: list[Message] = []
-    bus = await MessageBus(bus_address=bus_address).connect()
-    try:
-        bus.add_message_handler(lambda m: heard.append(m) if m.path == OBJECT_PATH else None)
-        rule = f"type='signal',sender='{BUS_NAME}'"
-        dbus: dict[str, Any] = {"destination": "org.freedesktop.DBus", "path": "/", "interface": "org.freedesktop.DBus"}
-        await bus.call(Message(**dbus, member="AddMatch", signature="s", body=[rule]))
-        await during()
-        await asyncio.sleep(0.1)
-    finally:
-        bus.disconnect()
-    return heard
-
-
 def test_microphones_are_announced(service: ControlService, controls: RecordedControls, bus: str) -> None:
     async def unplug() -> None:
         controls.microphones = (HEADSET,)
@@ -252,7 +235,7 @@ def test_a_watcher_that_does_not_wait_for_the_answer_leaves_nothing_running(serv
         order = ["gdbus", "call", "--session", "-d", BUS_NAME, "-o", OBJECT_PATH, "-m", f"{INTERFACE}.Watch", "true"]
         subprocess.run(order, check=True, capture_output=True)
     wait_until(lambda: not service._watchers)
-    wait_until(lambda: service._metering is None)
+    wait_until(lambda: service._watchers._telling is None)
 
 
 def test_an_idle_service_costs_nothing(service: ControlService) -> None:

@@ -26,10 +26,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 @pytest.fixture
 def filter(engine: FakeEngine) -> FilterProcess:
-    started: list[int] = []
-    filter = FilterProcess("webrtc", on_start=started.append)
-    assert started == [filter.process_number]
-    return filter
+    return FilterProcess("webrtc")
 
 
 def has_ended(process: int) -> bool:
@@ -66,6 +63,8 @@ def test_a_fault_of_its_code_is_an_error_here_and_it_is_started_again(
     filter.patience_seconds = 0.5
     first = filter.process_number
     assert first is not None
+    started: list[int] = []
+    filter.follow(started.append)
     engine.fail(how)
     with pytest.raises(EngineError, match=words):
         filter.process(FRAME)
@@ -75,6 +74,7 @@ def test_a_fault_of_its_code_is_an_error_here_and_it_is_started_again(
     engine.mend()
     filter.patience_seconds = 10.0
     wait_until(lambda: filter.process_number is not None, 30, "another process runs")
+    assert started == [first, filter.process_number]
     assert filter.process_number != first
     np.testing.assert_array_equal(filter.process(FRAME), 0.5 * FRAME)
 

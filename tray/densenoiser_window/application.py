@@ -1,0 +1,52 @@
+"""The application: one instance, one window, the same however it is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gi.repository import Adw, Gio, GLib, Gtk
+
+from densenoiser_tray.i18n import _
+
+from .daemon import Daemon
+from .window import Window
+
+APPLICATION_ID = "org.densenoiser.Window1"
+
+
+class Application(Adw.Application):  # type: ignore[misc]
+    """Runs until its window is closed. A second launch shows the first one's window."""
+
+    def __init__(self) -> None:
+        super().__init__(application_id=APPLICATION_ID, flags=Gio.ApplicationFlags.DEFAULT_FLAGS)
+        GLib.set_prgname("densenoiser-window")
+        GLib.set_application_name("DenseNoiser")
+        self._window: Window | None = None
+        self.connect("startup", self._on_startup)
+        self.connect("activate", self._on_activate)
+
+    def _on_startup(self, _application: Any) -> None:
+        Gtk.Window.set_default_icon_name("org.densenoiser.DenseNoiser")
+        leave = Gio.SimpleAction.new("quit", None)
+        leave.connect("activate", lambda *_: self.quit())
+        self.add_action(leave)
+        self.set_accels_for_action("app.quit", ["<Control>q", "<Control>w"])
+        about = Gio.SimpleAction.new("about", None)
+        about.connect("activate", lambda *_: self._show_about())
+        self.add_action(about)
+
+    def _on_activate(self, _application: Any) -> None:
+        if self._window is None:
+            self._window = Window(self, Daemon(self.get_dbus_connection()))
+        self._window.present()
+
+    def _show_about(self) -> None:
+        Adw.AboutWindow(
+            transient_for=self._window,
+            application_name="DenseNoiser",
+            application_icon="org.densenoiser.DenseNoiser",
+            developer_name=_("The DenseNoiser authors"),
+            license_type=Gtk.License.MIT_X11,
+            website="https://github.com/densenoiser/densenoiser",
+            issue_url="https://github.com/densenoiser/densenoiser/issues",
+        ).present()

@@ -1,0 +1,169 @@
+"""The page to choose on: every control shows what the daemon has, and changes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from gi.repository import Adw, Gtk
+
+from densenoiser_tray.i18n import _
+from densenoiser_tray.menu import headline, model_label, strength_label
+from densenoiser_tray.status import AUTO, Condition, DaemonSnapshot
+
+from .accessible import name
+from .daemon import Daemon
+from .remedy import Remedy
+
+_STRONGEST_DB = 40.0
+"""The slider's right end: there the strength is full."""
+
+
+class Home(Adw.PreferencesPage):  # type: ignore[misc]
+    """Follows ``daemon``."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__()
+        self._daemon = daemon
+        self._is_showing = False
+        self._status = Adw.ActionRow(title_lines=2, subtitle_lines=2)
+        self._listeners = Adw.ActionRow(title=_("Listening"))
+        self._delay = Adw.ActionRow(title=_("Delay"))
+        self._trouble = Remedy(daemon)
+        self._enabled = self._switch(_("Remove noise"), _("Off: programs hear the microphone as it is"), "Enabled")
+        self._muted = self._switch(_("Mute"), _("Programs hear silence"), "Muted")
+        self._default = self._switch(
+            _("Use as the default microphone"), _("For programs in which nothing else is chosen"), "Default"
+        )
+        self._strength = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, 0.0, _STRONGEST_DB, 1.0)
+        self._strength.set_size_request(180, -1)
+        self._strength.connect("value-changed", lambda *_: self._change_strength())
+        self._strength_row = _row(_("Strength"), self._strength)
+        name(self._strength, _("Strength"))
+        self._microphones = _Choice(_("Microphone"), lambda chosen: self._change("Microphone", "s", chosen))
+        self._models = _Choice(_("Filter"), lambda chosen: self._change("Model", "s", chosen))
+        self._groups(
+            (None, (self._status, *self._trouble.rows)),
+            (None, (self._enabled.row, self._muted.row, self._strength_row)),
+            (None, (self._microphones, self._models, self._default.row)),
+            (_("Now"), (self._listeners, self._delay)),
+        )
+        daemon.connect("changed", lambda *_: self._show())
+        daemon.connect("levels", lambda *_: self._show_delay())
+        self._show()
+
+    def _groups(self, *groups: tuple[str | None, Sequence[Any]]) -> None:
+        for title, rows in groups:
+            group = Adw.PreferencesGroup(title=title or "")
+            for row in rows:
+                group.add(row)
+            self.add(group)
+
+    def _switch(self, title: str, subtitle: str, wanted: str) -> _Switch:
+        return _Switch(title, subtitle, lambda is_on: self._change(wanted, "b", is_on))
+
+    def _show(self) -> None:
+        snapshot = self._daemon.snapshot
+        if not snapshot.is_running:
+            return
+        self._is_showing = True
+        self._status.set_title(headline(snapshot))
+        self._status.set_icon_name(_icon(snapshot))
+        self._trouble.show(snapshot)
+        self._enabled.show(snapshot.enabled)
+        self._muted.show(snapshot.muted)
+        self._default.show(snapshot.is_wished_default)
+        self._strength.set_value(min(snapshot.strength_db, _STRONGEST_DB))
+        self._strength_row.set_subtitle(strength_label(snapshot.strength_db))
+        self._microphones.show(_microphones(snapshot), snapshot.microphone)
+        self._models.show(
+            {n: model_label(n) for n in dict.fromkeys((*snapshot.models, snapshot.model))}, snapshot.model
+        )
+        self._listeners.set_subtitle(", ".join(snapshot.listeners) or _("Nobody: the microphone is released"))
+        self._show_delay()
+        self._is_showing = False
+
+    def _show_delay(self) -> None:
+        filter_ms = self._daemon.value("AlgorithmicLatency", 0.0)
+        transport_ms = self._daemon.value("TransportLatency", 0.0)
+        text = _("{filter:.0f} ms in the filter").format(filter=filter_ms)
+        if transport_ms:
+            text = _("{all:.0f} ms, {filter:.0f} of them in the filter").format(
+                all=filter_ms + transport_ms, filter=filter_ms
+            )
+        self._delay.set_subtitle(text)
+
+    def _change(self, wanted: str, signature: str, value: Any) -> None:
+        if not self._is_showing:
+            self._daemon.set(wanted, signature, value)
+
+    def _change_strength(self) -> None:
+        position = self._strength.get_value()
+        strength = math.inf if position >= _STRONGEST_DB else position
+        self._strength_row.set_subtitle(strength_label(strength))
+        self._change("Strength", "d", strength)
+
+
+class _Switch:
+    """A row with a switch."""
+
+    def __init__(self, title: str, subtitle: str, change: Any) -> None:
+        self._switch = Gtk.Switch(valign=Gtk.Align.CENTER)
+        self.row = _row(title, self._switch, subtitle)
+        self.row.set_activatable_widget(self._switch)
+        self._switch.connect("notify::active", lambda *_: change(self._switch.get_active()))
+
+    def show(self, is_on: bool) -> None:
+        self._switch.set_active(is_on)
+
+
+class _Choice(Adw.ComboRow):  # type: ignore[misc]
+    """A row that opens a list of names."""
+
+    def __init__(self, title: str, change: Any) -> None:
+        super().__init__(title=title, use_subtitle=False)
+        self._change = change
+        self._keys: list[str] = []
+        self._labels: list[str] = []
+        self._is_showing = False
+        self.connect("notify::selected", lambda *_: self._on_selected())
+
+    def show(self, labels: dict[str, str], chosen: str) -> None:
+        """Offers ``labels`` by their keys. Nothing is changed by that."""
+        self._is_showing = True
+        if (list(labels), list(labels.values())) != (self._keys, self._labels):
+            self._keys, self._labels = list(labels), list(labels.values())
+            self.set_model(Gtk.StringList.new(self._labels))
+        if chosen in self._keys:
+            self.set_selected(self._keys.index(chosen))
+        self._is_showing = False
+
+    def _on_selected(self) -> None:
+        place = self.get_selected()
+        if not self._is_showing and place < len(self._keys):
+            self._change(self._keys[place])
+
+
+def _row(title: str, control: Any, subtitle: str = "") -> Any:
+    row = Adw.ActionRow(title=title, subtitle=subtitle)
+    row.add_suffix(control)
+    return row
+
+
+def _microphones(snapshot: DaemonSnapshot) -> dict[str, str]:
+    default = next((m.description for m in snapshot.microphones if m.is_default), "")
+    automatic = _("Automatic ({microphone})").format(microphone=default) if default else _("Automatic")
+    offered = {AUTO: automatic} | {m.name: m.description for m in snapshot.microphones}
+    if snapshot.microphone not in offered:
+        offered[snapshot.microphone] = _("{microphone} (not connected)").format(microphone=snapshot.microphone)
+    return offered
+
+
+def _icon(snapshot: DaemonSnapshot) -> str:
+    return {
+        Condition.TROUBLE: "dialog-warning-symbolic",
+        Condition.MUTED: "microphone-disabled-symbolic",
+        Condition.OFF: "microphone-sensitivity-high-symbolic",
+        Condition.IDLE: "microphone-sensitivity-muted-symbolic",
+    }.get(snapshot.condition, "audio-input-microphone-symbolic")
