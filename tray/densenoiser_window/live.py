@@ -13,6 +13,7 @@ from .accessible import name
 from .spectrogram import Spectrogram
 
 _QUIETEST_DBFS = -70.0
+_COLUMNS_A_LEVEL, _COLUMNS_A_NUMBER = 2, 8
 _HOLD_UPDATES = 15
 """How long a peak is held: 1.5 s, at ten levels a second."""
 
@@ -24,6 +25,8 @@ class Live(Gtk.Box):  # type: ignore[misc]
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=12)
         for side in ("start", "end", "top", "bottom"):
             getattr(self, f"set_margin_{side}")(12)
+        self._levels = _QUIETEST_DBFS, _QUIETEST_DBFS, 0.0
+        self._columns = 0
         self._hint = Gtk.Label(wrap=True, xalign=0.0, css_classes=["dim-label"])
         self._removed = Gtk.Label(xalign=0.0, css_classes=["title-3"])
         self.before, self.after = Spectrogram(_("The microphone")), Spectrogram(_("What programs hear"))
@@ -45,15 +48,24 @@ class Live(Gtk.Box):  # type: ignore[misc]
         self._hint.set_visible(bool(words))
 
     def show_levels(self, before: float, after: float, removed: float) -> None:
-        """dBFS, dBFS and dB."""
-        self._before_level.show_level(before)
-        self._after_level.show_level(after)
-        self._removed.set_label(_("{removed:.0f} dB of noise removed").format(removed=max(removed, 0.0)))
+        """dBFS, dBFS and dB. They are drawn with the next columns: each drawing of the window costs."""
+        self._levels = before, after, removed
 
     def show_spectra(self, before: bytes, after: bytes) -> None:
         """The next column of each."""
         self.before.add(before)
         self.after.add(after)
+        self._columns += 1
+        if self._columns % _COLUMNS_A_LEVEL == 0:
+            self._draw_levels(is_read=self._columns % _COLUMNS_A_NUMBER == 0)
+
+    def _draw_levels(self, is_read: bool) -> None:
+        """Numbers follow more slowly than bars: they are to be read."""
+        before, after, removed = self._levels
+        self._before_level.show_level(before, is_read)
+        self._after_level.show_level(after, is_read)
+        if is_read:
+            self._removed.set_label(_("{removed:.0f} dB of noise removed").format(removed=max(removed, 0.0)))
 
 
 class _Level(Gtk.Box):  # type: ignore[misc]
@@ -68,10 +80,11 @@ class _Level(Gtk.Box):  # type: ignore[misc]
         self.append(self._bar)
         self.append(self._text)
 
-    def show_level(self, dbfs: float) -> None:
+    def show_level(self, dbfs: float, is_read: bool) -> None:
         level = max(dbfs, _QUIETEST_DBFS)
         self._age += 1
         if level >= self._peak or self._age > _HOLD_UPDATES:
             self._peak, self._age = level, 0
         self._bar.set_value(level - _QUIETEST_DBFS)
-        self._text.set_label(_("{level:.0f} dB, peak {peak:.0f} dB").format(level=level, peak=self._peak))
+        if is_read:
+            self._text.set_label(_("{level:.0f} dB, peak {peak:.0f} dB").format(level=level, peak=self._peak))

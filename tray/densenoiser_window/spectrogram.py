@@ -13,6 +13,8 @@ _COLUMNS = 200
 """Ten seconds, at twenty columns a second."""
 _QUIETEST, _LOUDEST = 40, 190
 """Levels, as the daemon sends them, of the darkest and the brightest colour: -80 and -5 dBFS."""
+_FORMAT = Gdk.MemoryFormat.B8G8R8A8_PREMULTIPLIED
+"""That of cairo, which draws where there is no graphics card."""
 _MARKS = ((100, "100"), (1000, "1 kHz"), (10_000, "10 kHz"))
 # From the background to the brightest, so that lightness alone tells the level.
 _DARK = ((0x12, 0x10, 0x1E), (0x3B, 0x1F, 0x66), (0x9C, 0x2E, 0x7F), (0xF0, 0x6E, 0x4E), (0xFD, 0xE7, 0x9A))
@@ -23,59 +25,49 @@ class Spectrogram(Gtk.Widget):  # type: ignore[misc]
     """Draws the last ten seconds. ``title`` is what it shows, for those who do not see too."""
 
     def __init__(self, title: str) -> None:
-        super().__init__(
-            hexpand=True,
-            vexpand=True,
-            overflow=Gtk.Overflow.HIDDEN,
-            css_classes=["card"],
-            accessible_role=Gtk.AccessibleRole.IMG,
-        )
+        super().__init__(accessible_role=Gtk.AccessibleRole.IMG)
+        self.set_hexpand(True)
+        self.set_vexpand(True)
         self.set_size_request(240, 120)
         self.update_property([Gtk.AccessibleProperty.LABEL], [title])
-        self._title = title
-        self._levels = bytearray(BANDS * _COLUMNS)
+        self._words = [self.create_pango_layout(words) for words in (title, *(words for _hz, words in _MARKS))]
+        self._rows = [bytearray(_COLUMNS) for _band in range(BANDS)]
+        """Levels, the highest band first, the newest column last."""
         self._texture: Any = None
-        self._is_dark: bool | None = None
-
-    @property
-    def columns(self) -> bytes:
-        """Levels, the newest column last: row by row, the highest band first."""
-        return bytes(self._levels)
+        self._palette: list[bytes] = []
 
     def add(self, column: bytes) -> None:
         """The next column: 48 levels, the lowest band first."""
-        for row in range(BANDS):
-            start = row * _COLUMNS
-            self._levels[start : start + _COLUMNS - 1] = self._levels[start + 1 : start + _COLUMNS]
-            self._levels[start + _COLUMNS - 1] = column[BANDS - 1 - row]
+        for row, level in zip(self._rows, reversed(column), strict=True):
+            del row[0]
+            row.append(level)
         self._texture = None
         self.queue_draw()
 
     def do_snapshot(self, snapshot: Any) -> None:
         """Called by GTK when the widget is drawn."""
         width, height = self.get_width(), self.get_height()
-        is_dark = self.get_settings().get_property("gtk-application-prefer-dark-theme") or _is_dark(self)
-        if self._texture is None or is_dark != self._is_dark:
-            self._is_dark = is_dark
-            palette = _PALETTES[is_dark]
-            pixels = b"".join(palette[level] for level in self._levels)
-            self._texture = Gdk.MemoryTexture.new(
-                _COLUMNS, BANDS, Gdk.MemoryFormat.R8G8B8, GLib.Bytes.new(pixels), 3 * _COLUMNS
-            )
-        area = Graphene.Rect().init(0, 0, width, height)
-        snapshot.append_texture(self._texture, area)
-        self._write(snapshot, self._title, 8, 4)
-        for frequency, words in _MARKS:
-            share = math.log(frequency / _LOWEST_HZ) / math.log(_HIGHEST_HZ / _LOWEST_HZ)
-            self._write(snapshot, words, width - 52, height * (1 - share) - 9)
-
-    def _write(self, snapshot: Any, words: str, x: float, y: float) -> None:
+        palette = _PALETTES[_is_dark(self)]
+        if self._texture is None or palette is not self._palette:
+            self._palette = palette
+            levels = b"".join(self._rows)
+            pixels = bytearray(4 * len(levels))
+            for byte in range(4):
+                pixels[byte::4] = levels.translate(palette[byte])
+            content = GLib.Bytes.new(bytes(pixels))  # of a bytearray it would take each number on its own
+            self._texture = Gdk.MemoryTexture.new(_COLUMNS, BANDS, _FORMAT, content, 4 * _COLUMNS)
+        snapshot.append_texture(self._texture, Graphene.Rect().init(0, 0, width, height))
         colour = Gdk.RGBA()
-        colour.parse("#ffffff" if self._is_dark else "#000000")
-        colour.alpha = 0.85
+        colour.parse("#ffffff" if palette is _PALETTES[True] else "#000000")
+        self._write(snapshot, self._words[0], colour, 8, 4)
+        for words, (frequency, _text) in zip(self._words[1:], _MARKS, strict=True):
+            share = math.log(frequency / _LOWEST_HZ) / math.log(_HIGHEST_HZ / _LOWEST_HZ)
+            self._write(snapshot, words, colour, width - 52, height * (1 - share) - 9)
+
+    def _write(self, snapshot: Any, words: Any, colour: Any, x: float, y: float) -> None:
         snapshot.save()
         snapshot.translate(Graphene.Point().init(x, y))
-        snapshot.append_layout(self.create_pango_layout(words), colour)
+        snapshot.append_layout(words, colour)
         snapshot.restore()
 
 
@@ -86,15 +78,16 @@ def _is_dark(widget: Any) -> bool:
 
 
 def _palette(stops: tuple[tuple[int, int, int], ...]) -> list[bytes]:
-    """The colour of each level, three bytes."""
+    """For each byte of a pixel, as ``_FORMAT`` has them, its value for each level."""
     colours = []
     for level in range(256):
         place = min(max((level - _QUIETEST) / (_LOUDEST - _QUIETEST), 0.0), 1.0) * (len(stops) - 1)
         lower = min(int(place), len(stops) - 2)
         share = place - lower
         pairs = zip(stops[lower], stops[lower + 1], strict=True)
-        colours.append(bytes(round(a + share * (b - a)) for a, b in pairs))
-    return colours
+        red, green, blue = (round(a + share * (b - a)) for a, b in pairs)
+        colours.append((blue, green, red, 255))
+    return [bytes(values) for values in zip(*colours, strict=True)]
 
 
 _PALETTES = {True: _palette(_DARK), False: _palette(_LIGHT)}
