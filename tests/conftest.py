@@ -241,6 +241,13 @@ def x_display() -> Iterator[str]:
         yield display
 
 
+@pytest.fixture(scope="session")
+def tall_display() -> Iterator[str]:
+    """A display on which the window has room."""
+    with x_server("800x900x24") as display:
+        yield display
+
+
 @pytest.fixture
 def start_tray(bus: str, x_display: str, tmp_path: Path) -> Iterator[StartTray]:
     """Starts ``densenoiser-tray`` with the given arguments and changed environment; ends it with SIGTERM.

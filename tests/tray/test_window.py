@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,73 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.quiet_daemon import QuietDaemon
 from tests.support.recorded_controls import WEBCAM
 from tests.support.waiting import wait_until
-from tests.support.x_server import x_server
+from tests.support.window import Window
 
 from densenoiser_daemon.status import Fact, Levels, ReasonCode, State
-
-ROOT = Path(__file__).parents[2]
-
-
-class Window:
-    """A running ``densenoiser-window``."""
-
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
-        self.environment = environment
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "densenoiser_window.main", *arguments],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def tree(self) -> list[dict[str, Any]]:
-        printed = self._probe("tree").stdout
-        return [json.loads(line) for line in printed.splitlines()]
-
-    def act(self, role: str, name: str) -> None:
-        done = self._probe("act", role, name)
-        assert done.returncode == 0, done.stderr
-
-    def set(self, role: str, name: str, value: float) -> None:
-        done = self._probe("set", role, name, f"{value}")
-        assert done.returncode == 0, done.stderr
-
-    def keys(self, *keys: str) -> None:
-        """There is no window manager on the display, which would give the window the keyboard."""
-        find = ["xdotool", "search", "--onlyvisible", "--name", "DenseNoiser", "windowfocus", "--sync"]
-        subprocess.run(find, env=self.environment, check=True, capture_output=True)
-        subprocess.run(["xdotool", "key", "--delay", "400", *keys], env=self.environment, check=True)
-
-    def shows(self, words: str) -> bool:
-        return any(words in (node["name"] or "") for node in self.tree())
-
-    def tab_to(self, role: str, name: str) -> None:
-        """As a person does who has no mouse."""
-        for _press in range(30):
-            self.keys("Tab")
-            if any(node["focused"] and (node["role"], node["name"]) == (role, name) for node in self.tree()):
-                return
-        raise AssertionError(f"Tab does not reach the {role} {name}")
-
-    def picture(self, path: Path) -> None:
-        subprocess.run(["import", "-window", "root", str(path)], env=self.environment, check=True)
-
-    def _probe(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tests.support.window_probe", *words]
-        return subprocess.run(command, env=self.environment, cwd=ROOT, check=False, capture_output=True, text=True)
-
-
-@pytest.fixture(scope="module")
-def tall_display() -> Iterator[str]:
-    """A display on which the window has room."""
-    with x_server("800x900x24") as display:
-        yield display
 
 
 @pytest.fixture
@@ -85,27 +25,13 @@ def open_window(bus: str, tall_display: str, tmp_path: Path) -> Iterator[Callabl
     opened: list[Window] = []
 
     def start(**changes: str) -> Window:
-        environment = os.environ | {
-            "DISPLAY": tall_display,
-            "DBUS_SESSION_BUS_ADDRESS": bus,
-            "XDG_CONFIG_HOME": str(tmp_path / "config"),
-            "XDG_CACHE_HOME": str(tmp_path / "cache"),
-            "GDK_BACKEND": "x11",
-            "GSK_RENDERER": "cairo",
-            "GTK_A11Y": "atspi",
-            "LANGUAGE": "en",
-            **changes,
-        }
-        window = Window(environment)
-        opened.append(window)
-        wait_until(window.tree, 30, "the window is on the accessibility bus")
-        return window
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "DBUS_SESSION_BUS_ADDRESS": bus, **changes}
+        opened.append(Window(environment, tall_display))
+        return opened[-1].await_there()
 
     yield start
     for window in opened:
-        window.process.terminate()
-        _out, errors = window.process.communicate(timeout=10)
-        sys.stdout.write(errors)
+        sys.stdout.write(window.close())
 
 
 def test_every_control_shows_what_is_and_changes_it(daemon: QuietDaemon, open_window: Callable[..., Window]) -> None:
@@ -166,7 +92,7 @@ def test_the_daemon_may_end_and_come_back(daemon: QuietDaemon, open_window: Call
 def test_a_second_launch_shows_the_first_window(daemon: QuietDaemon, open_window: Callable[..., Window]) -> None:
     daemon.start()
     window = open_window()
-    again = Window(window.environment)
+    again = Window(window.environment, window.environment["DISPLAY"])
     again.process.communicate(timeout=20)
     assert again.process.returncode == 0
     assert window.process.poll() is None

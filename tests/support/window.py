@@ -1,0 +1,81 @@
+"""``densenoiser-window`` as a person uses it who sees it through a screen reader, or has no mouse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+class Window:
+    """A running ``densenoiser-window``."""
+
+    def __init__(self, environment: Mapping[str, str], display: str) -> None:
+        """In this environment, on this display, without a graphics card and in English unless it says otherwise."""
+        self.environment = {
+            "LANGUAGE": "en",
+            **environment,
+            "DISPLAY": display,
+            "GDK_BACKEND": "x11",
+            "GSK_RENDERER": "cairo",
+            "GTK_A11Y": "atspi",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "densenoiser_window.main"],
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def await_there(self) -> Window:
+        """Itself, once it is on the accessibility bus."""
+        wait_until(self.tree, 30, "the window is on the accessibility bus")
+        return self
+
+    def close(self) -> str:
+        """End it; what it said on standard error."""
+        self.process.terminate()
+        return self.process.communicate(timeout=10)[1]
+
+    def tree(self) -> list[dict[str, Any]]:
+        printed = self._probe("tree").stdout
+        return [json.loads(line) for line in printed.splitlines()]
+
+    def act(self, role: str, name: str) -> None:
+        done = self._probe("act", role, name)
+        assert done.returncode == 0, done.stderr
+
+    def set(self, role: str, name: str, value: float) -> None:
+        done = self._probe("set", role, name, f"{value}")
+        assert done.returncode == 0, done.stderr
+
+    def keys(self, *keys: str) -> None:
+        """There is no window manager on the display, which would give the window the keyboard."""
+        find = ["xdotool", "search", "--onlyvisible", "--name", "DenseNoiser", "windowfocus", "--sync"]
+        subprocess.run(find, env=self.environment, check=True, capture_output=True)
+        subprocess.run(["xdotool", "key", "--delay", "400", *keys], env=self.environment, check=True)
+
+    def shows(self, words: str) -> bool:
+        return any(words in (node["name"] or "") for node in self.tree())
+
+    def tab_to(self, role: str, name: str) -> None:
+        """As a person does who has no mouse."""
+        for _press in range(30):
+            self.keys("Tab")
+            if any(node["focused"] and (node["role"], node["name"]) == (role, name) for node in self.tree()):
+                return
+        raise AssertionError(f"Tab does not reach the {role} {name}")
+
+    def picture(self, path: Path) -> None:
+        subprocess.run(["import", "-window", "root", str(path)], env=self.environment, check=True)
+
+    def _probe(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tests.support.window_probe", *words]
+        return subprocess.run(command, env=self.environment, cwd=ROOT, check=False, capture_output=True, text=True)
