@@ -81,9 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for words, wanted in (("at a change", True), ("elsewhere", False)):
         found = [round(length, 1) for length, is_near in zip(lengths, near, strict=True) if is_near == wanted]
         console.print(f"holes {words}: {len(found)}, {sum(found):.0f} ms: {found[:40]}")
-    table = Table("model", "visits", "memory of the daemon and the engine, first / last, MiB")
+    table = Table("model", "visits", "memory of the daemon and the engine, first / halfway / last, MiB")
     for model, values in memory.items():
-        table.add_row(model, f"{len(values)}", f"{values[0]:.0f} / {values[-1]:.0f}")
+        table.add_row(model, f"{len(values)}", f"{values[0]:.1f} / {values[len(values) // 2]:.1f} / {values[-1]:.1f}")
     console.print(table)
     console.print("\n".join(line for line in log.splitlines() if "ERROR" in line or "Counters" in line))
     return 0 if ended is None else 1
