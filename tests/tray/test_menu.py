@@ -43,9 +43,9 @@ def test_trouble_comes_before_what_was_asked_for() -> None:
     assert headline(replace(RUNNING, muted=True, state="waiting-for-microphone")) == "Waiting for a microphone"
 
 
-def test_without_a_daemon_it_offers_to_start_it_and_no_more() -> None:
+def test_without_a_daemon_it_offers_to_start_it_and_the_window() -> None:
     actions = [item.action.do for item in menu(DaemonSnapshot()) if item.action]
-    assert actions == [Do.START, Do.START_AT_LOGIN, Do.QUIT]
+    assert actions == [Do.START, Do.OPEN_WINDOW, Do.START_AT_LOGIN, Do.QUIT]
     assert find(menu(DaemonSnapshot()), "Start DenseNoiser").is_default
 
 

@@ -63,7 +63,7 @@ function _shtab_densenoiser_using
   test "$_shtab_densenoiser_cmdpath" = "$argv"
 end
 
-set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic default model mics models monitor enhance bench doctor install-user uninstall-user quit
+set -g _shtab_densenoiser_commands status on off toggle mute unmute strength mic default model mics models monitor enhance bench window doctor install-user uninstall-user quit
 set -g _shtab_densenoiser_opts_with_value --channels --compare --frames --jobs --licence --model --name --output --provider --rate --strength -o
 
 complete -c densenoiser -e
@@ -131,6 +131,8 @@ complete -c densenoiser -n '_shtab_densenoiser_using bench' -l paced -d 'wait fo
 complete -c densenoiser -n '_shtab_densenoiser_using bench' -l compare -x -d 'time other models and filters in the same run, frame by frame in turn: a model'"'"'s name, or '"'"'RNNoise 0.2'"'"', GTCRN, DeepFilterNet3, ... as evaluate names them (extra eval)'
 complete -c densenoiser -n '_shtab_densenoiser_using bench' -l json -d 'print JSON instead of a table'
 complete -c densenoiser -n '_shtab_densenoiser_using bench' -l markdown -d 'print the table in Markdown, with machine and date'
+complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a window -d 'Open the window.'
+complete -c densenoiser -n '_shtab_densenoiser_using window' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using; and test $_shtab_densenoiser_npos -eq 0' -a doctor -d 'Find out what is wrong, and mend what can be mended.'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c densenoiser -n '_shtab_densenoiser_using doctor' -l fix -d 'mend what is safe to mend, and say what was done'
