@@ -13,6 +13,7 @@ from dbus_fast.service import dbus_method, dbus_property
 from densenoiser_models.engines import ENGINES, engines, is_installed, measure
 from densenoiser_models.model_file import list_models
 
+from .controls import Controls
 from .status_properties import StatusProperties
 
 _READ = PropertyAccess.READ
@@ -23,6 +24,11 @@ EngineList = Annotated[list[list[str]], DBusSignature("a(ss)")]
 
 class ModelMethods(StatusProperties):
     """Used by the control thread alone."""
+
+    def __init__(self, controls: Controls) -> None:
+        super().__init__(controls)
+        self._measuring = asyncio.Lock()
+        """One measurement at a time, however many ask: each opens every model, the first time."""
 
     @dbus_property(access=_READ)
     def MissingEngines(self) -> EngineList:
@@ -41,5 +47,6 @@ class ModelMethods(StatusProperties):
 
         The first call takes about a second for each.
         """
-        found = await asyncio.to_thread(measure, [*list_models(), *engines()])
+        async with self._measuring:
+            found = await asyncio.to_thread(measure, [*list_models(), *engines()])
         return [[m.name, m.delay_ms, m.core_percent, m.licence] for m in found]

@@ -7,6 +7,7 @@ import fcntl
 import math
 import sys
 import termios
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, OBJECT_PATH
 from densenoiser_daemon.command.daemon_client import DaemonClient
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.settings.file import SettingsFile
+from densenoiser_models.engines import Measured
 
 
 def unread(client: MessageBus) -> int:
@@ -53,6 +55,8 @@ HOSTILE: list[tuple[dict[str, Any], str, str]] = [
     (setting("Model", Variant("s", "")), OWN + "UnknownModel", ""),
     (calling("Watch", "s", "12"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
     (calling("Watch"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
+    (calling("WatchSpectra", "s", "12"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
+    (calling("MeasureModels", "s", "/dev/zero"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
     (calling("Explode"), "org.freedesktop.DBus.Error.UnknownMethod", ""),
     (setting("Enabled", Variant("s", "yes")), "org.freedesktop.DBus.Error.InvalidSignature", '"b"'),
     (setting("State", Variant("s", "idle")), "org.freedesktop.DBus.Error.PropertyReadOnly", ""),
@@ -101,3 +105,26 @@ def test_a_wrong_call_without_reply_leaves_no_word_in_the_log(
 
     asyncio.run(shout())
     assert [record.message for record in caplog.records] == []
+
+
+def test_models_are_measured_one_at_a_time_however_many_ask(
+    service: ControlService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, most = 0, 0
+
+    def measure(_names: list[str]) -> list[Measured]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.02)
+        running -= 1
+        return [Measured("m", 20.0, 1.5, "MIT")]
+
+    monkeypatch.setattr("densenoiser_daemon.control.model_methods.measure", measure)
+
+    async def ask_all() -> list[Any]:
+        async with DaemonClient() as client:
+            return await asyncio.gather(*(client.call("MeasureModels") for _call in range(20)))
+
+    assert asyncio.run(ask_all()) == [[("m", 20.0, 1.5, "MIT")]] * 20
+    assert most == 1
