@@ -16,7 +16,7 @@ from ..strength import FULL_STRENGTH, mask_floor
 
 _LONGEST_DELAY = 4800
 _TRIAL_SECONDS = 1.0
-_WANDERING = 48
+WANDERING = 48
 """How much the delay may differ between two trials, samples. It is 1 ms."""
 
 
@@ -39,13 +39,17 @@ class Filter(Protocol):
 class EngineDenoiser:
     """Denoiser on a ``Filter``. What is left of the input at less than full strength is delayed as the filter delays."""
 
-    def __init__(self, filter: Filter, name: str, strength_db: float = FULL_STRENGTH) -> None:
-        """``filter`` is fresh. EngineError if its delay cannot be measured."""
+    def __init__(
+        self, filter: Filter, name: str, strength_db: float = FULL_STRENGTH, latency_samples: int | None = None
+    ) -> None:
+        """``filter`` is fresh. Without ``latency_samples`` its delay is measured; EngineError if it cannot be."""
         self.name = name
         self._filter = filter
         self._spec = FrameSpec()
-        self._latency = measure_latency(filter, self._spec)
-        filter.reset()
+        if latency_samples is None:
+            latency_samples = measure_latency(filter, self._spec)
+            filter.reset()
+        self._latency = latency_samples
         self._past = np.zeros(self._latency + self._spec.hop, np.float32)
         """The newest samples: its first hop is what a plain delay would give now."""
         self._output = np.zeros(self._spec.hop, np.float32)
@@ -136,7 +140,7 @@ def measure_latency(filter: Filter, spec: FrameSpec) -> int:
         if np.linalg.norm(heard) < _FAINTEST * np.linalg.norm(voice):
             raise EngineError(_("it lets no voice through"))
         found.append(whole_lag(voice, heard, _LONGEST_DELAY))
-    if abs(found[0] - found[1]) > _WANDERING:
+    if abs(found[0] - found[1]) > WANDERING:
         raise EngineError(
             _("its delay wanders between {first} and {second} samples").format(first=found[0], second=found[1])
         )
