@@ -180,15 +180,20 @@ def _strengths(daemon: DaemonSnapshot) -> Menu:
     )
 
 
-def _microphones(daemon: DaemonSnapshot) -> Menu:
+def microphone_labels(daemon: DaemonSnapshot) -> dict[str, str]:
+    """What can be chosen, with the choice itself even while it is not connected: the value to set, and what it is called."""
     default = next((m.description for m in daemon.microphones if m.is_default), "")
     automatic = _("Automatic ({microphone})").format(microphone=default) if default else _("Automatic")
     offered = {AUTO: automatic} | {m.name: m.description for m in daemon.microphones}
     if daemon.microphone not in offered:
         offered[daemon.microphone] = _("{microphone} (not connected)").format(microphone=daemon.microphone)
+    return offered
+
+
+def _microphones(daemon: DaemonSnapshot) -> Menu:
     return tuple(
         Item(label, Action(Do.SET_MICROPHONE, name), checked=name == daemon.microphone, is_radio=True)
-        for name, label in offered.items()
+        for name, label in microphone_labels(daemon).items()
     )
 
 

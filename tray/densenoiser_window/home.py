@@ -9,8 +9,8 @@ from typing import Any
 from gi.repository import Adw, Gtk
 
 from densenoiser_tray.i18n import _
-from densenoiser_tray.menu import headline, model_label, strength_label
-from densenoiser_tray.status import AUTO, Condition, DaemonSnapshot
+from densenoiser_tray.menu import headline, microphone_labels, model_label, strength_label
+from densenoiser_tray.status import Condition, DaemonSnapshot
 
 from .accessible import name
 from .daemon import Daemon
@@ -76,7 +76,7 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
         self._default.show(snapshot.is_wished_default)
         self._strength.set_value(min(snapshot.strength_db, _STRONGEST_DB))
         self._strength_row.set_subtitle(strength_label(snapshot.strength_db))
-        self._microphones.show(_microphones(snapshot), snapshot.microphone)
+        self._microphones.show(microphone_labels(snapshot), snapshot.microphone)
         self._models.show(
             {n: model_label(n) for n in dict.fromkeys((*snapshot.models, snapshot.model))}, snapshot.model
         )
@@ -149,15 +149,6 @@ def _row(title: str, control: Any, subtitle: str = "") -> Any:
     row = Adw.ActionRow(title=title, subtitle=subtitle)
     row.add_suffix(control)
     return row
-
-
-def _microphones(snapshot: DaemonSnapshot) -> dict[str, str]:
-    default = next((m.description for m in snapshot.microphones if m.is_default), "")
-    automatic = _("Automatic ({microphone})").format(microphone=default) if default else _("Automatic")
-    offered = {AUTO: automatic} | {m.name: m.description for m in snapshot.microphones}
-    if snapshot.microphone not in offered:
-        offered[snapshot.microphone] = _("{microphone} (not connected)").format(microphone=snapshot.microphone)
-    return offered
 
 
 def _icon(snapshot: DaemonSnapshot) -> str:

@@ -18,8 +18,6 @@ _LONGEST_DELAY = 4800
 _TRIAL_SECONDS = 1.0
 WANDERING = 48
 """How much the delay may differ between two trials, samples. It is 1 ms."""
-
-
 _FAINTEST = 1e-4
 """The trial's voice, which is no real one, leaves some filters 50 dB fainter. One that is 80 dB fainter did not get through."""
 

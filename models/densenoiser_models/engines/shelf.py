@@ -97,13 +97,13 @@ def shelve(source: Path, name: str, rate: int | None, licence: Path | None) -> S
         target.write_bytes(graph)
         if text is not None:
             target.with_suffix(".licence.txt").write_bytes(text)
+        network = ShelvedNetwork(name, rate, hashlib.sha256(graph).hexdigest(), 0.0, 0.0)
+        describe(network)
     except OSError as error:
         remove(name)
         raise EngineError(
             _("cannot copy {path}: {reason}").format(path=error.filename or source, reason=error.strerror)
         ) from error
-    network = ShelvedNetwork(name, rate, hashlib.sha256(graph).hexdigest(), 0.0, 0.0)
-    describe(network)
     return network
 
 

@@ -92,5 +92,4 @@ def frame_ms(denoiser: Denoiser) -> float:
         times.append(time.perf_counter() - start)
     if denoiser.fault is not None:
         raise EngineError(denoiser.fault)
-    denoiser.reset()
     return 1000 * float(np.median(times))
