@@ -12,6 +12,8 @@ from .audio.backend import AudioBackend, Microphone
 from .engine.engine import Engine
 from .engine.fallback_ladder import Rung
 from .engine.model_loader import ModelChoice, ModelLoader
+from .engine.spectrum_tap import SpectrumTap
+from .hearing.listening import Listening, Output
 from .settings.settings import Settings
 from .status import Status
 from .system import realtime
@@ -23,14 +25,21 @@ log = logging.getLogger(__name__)
 class Daemon:
     """Implements ``control.controls.Controls``. Every public method may be called from any thread."""
 
-    def __init__(self, connect: Callable[[], AudioBackend], settings: Settings) -> None:
-        """Loads the model. If it cannot be used, ``model_fault`` says why, and the microphone passes through unfiltered."""
+    def __init__(
+        self, connect: Callable[[], AudioBackend], settings: Settings, open_output: Callable[[], Output]
+    ) -> None:
+        """``open_output`` is for ``listening``. Loads the model.
+
+        If it cannot be used, ``model_fault`` says why, and the microphone passes through unfiltered.
+        """
         self._settings = settings
         self._change = threading.Lock()
         choice = ModelChoice(settings.model, settings.provider)
         self._loader = ModelLoader(choice, self._use, self._use_lighter, realtime.lend)
         first = self._loader.first
         self._engine = Engine(connect, first.denoiser, settings, model=first.model, provider=first.provider)
+        self._spectra = SpectrumTap(first.denoiser.spec, self._engine.tap)
+        self._listening = Listening(first.denoiser.spec, self._engine.tap, open_output, self._engine.hold)
         self._thread = threading.Thread(target=self._run, name="engine")
         self._fatal: BaseException | None = None
         self._first_backend: AudioBackend | None = None
@@ -59,6 +68,7 @@ class Daemon:
     def join(self) -> BaseException | None:
         """Wait for the audio thread; the fault that ended it, or None if ``quit`` did."""
         self._thread.join()
+        self._listening.join()
         self._loader.end()
         self._loader.join()
         return self._fatal
@@ -85,11 +95,15 @@ class Daemon:
             self._settings = replace(settings, model=in_force.model, provider=in_force.provider)
             self._engine.apply(self._settings)
 
+    @property
+    def listening(self) -> Listening:
+        return self._listening
+
     def watch_spectra(self, wanted: bool) -> None:
-        self._engine.spectra.is_watched = wanted
+        self._spectra.watch(wanted)
 
     def spectra(self) -> tuple[bytes, bytes] | None:
-        return self._engine.spectra.take()
+        return self._spectra.take()
 
     def use_model(self, model: str) -> Future[None]:
         return self._loader.choose(ModelChoice(model, self._settings.provider))

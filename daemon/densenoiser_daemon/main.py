@@ -24,6 +24,7 @@ from .command_line import build_parser
 from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
+from .hearing.listening import Output
 from .i18n import _
 from .log_lines import log_to_standard_error
 from .settings.earlier_default import EarlierDefault
@@ -88,6 +89,19 @@ def _backend_maker(args: argparse.Namespace) -> Callable[[], AudioBackend]:
         from .audio.pulse.server_view import Memory  # noqa: PLC0415
     memory = Memory(earlier_default=EarlierDefault())
     return lambda: PulseBackend(spec.sample_rate, spec.hop, memory)
+
+
+def _output_maker(args: argparse.Namespace) -> Callable[[], Output]:
+    """A function that opens what people hear themselves on, anew each time. Its errors: BackendError, DeviceError."""
+
+    def make() -> Output:
+        if args.backend == "portaudio":
+            raise DeviceError(_("to hear yourself takes PulseAudio or PipeWire"))
+        from .audio.pulse.output import DefaultOutput  # noqa: PLC0415
+
+        return DefaultOutput(FrameSpec().sample_rate)
+
+    return make
 
 
 @contextmanager
@@ -176,7 +190,7 @@ def _serve(args: argparse.Namespace) -> int:
         # Threads inherit this. Only the main thread runs handlers; one that another thread got would not wake it up.
         stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING))
         make = _backend_maker(args)
-        daemon = Daemon(make, settings)
+        daemon = Daemon(make, settings, _output_maker(args))
         if args.model is not None and daemon.model_fault is not None:
             raise UnusableModelError(daemon.model_fault)
         backend = _first_backend(args, make)

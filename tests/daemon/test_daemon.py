@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.fake_backend import FakeBackend
+from tests.support.fake_output import FakeOutput
 from tests.support.tiny_model import write_tiny_model
 from tests.support.waiting import wait_until
 
@@ -30,7 +31,7 @@ def start() -> Iterator[StartDaemon]:
 
     def begin(model: Path | str, backend: FakeBackend | None = None) -> Daemon:
         fake = backend or FakeBackend()
-        daemon = Daemon(lambda: fake, Settings(model=str(model), provider="cpu"))
+        daemon = Daemon(lambda: fake, Settings(model=str(model), provider="cpu"), FakeOutput)
         running.append(daemon)
         daemon.start(None, on_change=lambda: None, on_end=lambda: None)
         return daemon
@@ -137,7 +138,7 @@ def test_a_thread_that_dies_is_reported(tmp_path: Path) -> None:
             raise RuntimeError("a bug")
 
     ended = threading.Event()
-    daemon = Daemon(Broken, Settings(model=str(write_tiny_model(tmp_path)), provider="cpu"))
+    daemon = Daemon(Broken, Settings(model=str(write_tiny_model(tmp_path)), provider="cpu"), FakeOutput)
     daemon.start(None, on_change=lambda: None, on_end=ended.set)
     assert ended.wait(5.0)
     assert str(daemon.join()) == "a bug"

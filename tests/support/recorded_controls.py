@@ -6,11 +6,16 @@ import threading
 from concurrent.futures import Future
 from dataclasses import replace
 
+from tests.support.fake_output import FakeOutput
+
 from densenoiser_daemon.audio.backend import Microphone
+from densenoiser_daemon.engine.frame_tap import FrameTap
 from densenoiser_daemon.errors import UnusableModelError
+from densenoiser_daemon.hearing.listening import Listening
 from densenoiser_daemon.settings.settings import Settings
 from densenoiser_daemon.status import Levels, State, Status
 from densenoiser_models.errors import ModelError
+from densenoiser_models.frame import FrameSpec
 from densenoiser_models.model_file import load_model
 
 HEADSET = Microphone("alsa_input.usb-headset", "USB Headset", 48_000, 1, True)
@@ -39,6 +44,11 @@ class RecordedControls:
         self.loops: tuple[Microphone, ...] = ()
         self.shows_spectra = False
         self.ended = threading.Event()
+        spec = FrameSpec()
+        self.output = FakeOutput()
+        self.tap = FrameTap(spec)
+        self.is_held = False
+        self.listening = Listening(spec, self.tap, lambda: self.output, self._hold)
 
     def apply(self, settings: Settings) -> None:
         self.settings = settings
@@ -53,6 +63,9 @@ class RecordedControls:
             self.settings = replace(self.settings, model=model)
             answer.set_result(None)
         return answer
+
+    def _hold(self, wanted: bool) -> None:
+        self.is_held = wanted
 
     def watch_spectra(self, wanted: bool) -> None:
         self.shows_spectra = wanted

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from ..audio.backend import Microphone
+from ..hearing.listening import Listening
 from ..settings.settings import Settings
 from ..status import Status
 
@@ -53,6 +54,11 @@ class Controls(Protocol):
 
     def spectra(self) -> tuple[bytes, bytes] | None:
         """The newest levels in bands, before and after the filter; see ``engine.spectrum_tap``. None if there are no newer."""
+        ...
+
+    @property
+    def listening(self) -> Listening:
+        """For those who want to hear what the filter does."""
         ...
 
     def quit(self) -> None:

@@ -33,7 +33,7 @@ from ..settings.file import SettingsFile
 from ..settings.settings import AUTO, Settings
 from ..settings.values import MOST_CHANNELS
 from .controls import Controls
-from .model_methods import ModelMethods
+from .hearing_methods import HearingMethods
 
 _DOC = "org.gtk.GDBus.DocString"
 _READ = PropertyAccess.READ
@@ -42,7 +42,7 @@ SpectrumPair = Annotated[list[bytes], DBusSignature("ayay")]
 MicrophoneList = Annotated[list[list[Any]], DBusSignature("a(ssubb)")]
 
 
-class DaemonObject(ModelMethods):
+class DaemonObject(HearingMethods):
     """The interface ``org.densenoiser.Daemon1``. Used by the control thread alone."""
 
     def __init__(
@@ -52,9 +52,11 @@ class DaemonObject(ModelMethods):
         on_change: Callable[[], None],
         watch: Callable[[bool], None],
         watch_spectra: Callable[[bool], None],
+        listen: Callable[[str], None],
+        forget_take: Callable[[], None],
     ) -> None:
         """``on_change`` is called after each change of settings; the others are told what a caller of theirs wants."""
-        super().__init__(controls)
+        super().__init__(controls, listen, forget_take)
         self._store = store
         self._on_change = on_change
         self._watch = watch

@@ -18,8 +18,10 @@ from dbus_fast.errors import AuthError, InvalidAddressError
 from ..bus.bus_loss import LOST, keep_out_of_the_log
 from ..bus.session_bus import BUS_NAME, OBJECT_PATH, session_bus_address, to_bus
 from ..errors import AlreadyRunningError, NotRunningError
+from ..hearing.listening import End, What
 from ..i18n import _
 from ..settings.file import SettingsFile
+from .asker import Asker
 from .call_guard import refusal
 from .controls import Controls
 from .daemon_object import DaemonObject
@@ -49,7 +51,11 @@ class ControlService:
         self.fault: Exception | None = None
         self._controls = controls
         self._on_death = on_death
-        self._object = DaemonObject(controls, store, self._publish, self._watch, self._watch_spectra)
+        self._asker = Asker(controls.listening, self._ask_bus, self._start)
+        controls.listening.on_end = lambda what, why: self._call(lambda: self._tell_end(what, why))
+        self._object = DaemonObject(
+            controls, store, self._publish, self._watch, self._watch_spectra, self._listen, self._forget_take
+        )
         self._names = self._object.property_names
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -156,7 +162,7 @@ class ControlService:
         bus = None
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                bus = await MessageBus(bus_address=address).connect()
+                bus = await MessageBus(bus_address=address, negotiate_unix_fd=True).connect()
                 bus.add_message_handler(self._on_message)
                 bus.export(OBJECT_PATH, self._object)
                 self._published = self._values()
@@ -189,6 +195,7 @@ class ControlService:
             await asyncio.gather(*waiting, return_exceptions=True)
             self._watchers.clear()
             self._spectators.clear()
+            self._asker.clear()
             self._bus = None
             bus.disconnect()
 
@@ -219,7 +226,9 @@ class ControlService:
             if not new:
                 self._watchers.remove(name)
                 self._spectators.remove(name)
-        return refusal(message)
+                self._asker.gone(name)
+        self._asker.note(message)
+        return self._asker.refusal(message) or refusal(message)
 
     def _watch(self, wanted: bool) -> None:
         if wanted:
@@ -233,6 +242,22 @@ class ControlService:
             self._spectators.add(self._caller)
         else:
             self._spectators.remove(self._caller)
+
+    def _listen(self, what: str) -> None:
+        if what:
+            self._asker.begin(self._caller, what)
+        else:
+            self._asker.end()
+        self._publish()
+
+    def _forget_take(self) -> None:
+        self._asker.forget()
+        self._publish()
+
+    def _tell_end(self, what: What, why: End) -> None:
+        reason = self._asker.ended(what, why)
+        self._publish()
+        self._object.ListeningEnded(str(what), reason)
 
     def _show_spectra(self) -> None:
         spectra = self._controls.spectra()

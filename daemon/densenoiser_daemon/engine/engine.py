@@ -22,7 +22,7 @@ from ..status import Fact, Status
 from .clock_drift import DriftController, stretch
 from .fallback_ladder import Rung
 from .frame_filter import FrameFilter
-from .spectrum_tap import SpectrumTap
+from .frame_tap import FrameTap
 from .status_board import StatusBoard
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Engine:
         self._clock = clock
         self._filter = FrameFilter(denoiser, model, provider, clock)
         self._settings = settings
+        self._is_held = False
         spec = denoiser.spec
         # The frame that is queued last comes on top of the ceiling, and so do corrections of the clock drift.
         self._board = StatusBoard(self._filter, LATENCY_CEILING_SECONDS + 1.2 * spec.hop_seconds)
@@ -74,9 +75,9 @@ class Engine:
         return self._board.status
 
     @property
-    def spectra(self) -> SpectrumTap:
-        """Levels in bands, before and after the filter."""
-        return self._filter.spectra
+    def tap(self) -> FrameTap:
+        """What comes in and what goes out."""
+        return self._filter.tap
 
     @property
     def microphones(self) -> tuple[Microphone, ...]:
@@ -95,6 +96,11 @@ class Engine:
     def apply(self, settings: Settings) -> None:
         """Put ``settings`` in force from the next frame. The engine does not load their model: see ``use``."""
         self._settings = settings
+        self._wake()
+
+    def hold(self, wanted: bool) -> None:
+        """Keep the microphone open although nobody listens, or no longer."""
+        self._is_held = wanted
         self._wake()
 
     def use(self, chosen: Rung, lighter: Rung | None = None) -> None:
@@ -174,7 +180,8 @@ class Engine:
                 failing = open_microphone
                 log.warning("the microphone %s ended: %s", failing and failing.description, fault.for_log)
                 retry_at = self._clock() + _MICROPHONE_RETRY_SECONDS
-            wanted = microphone if backend.listeners and self._clock() >= retry_at else None
+            is_wanted = bool(backend.listeners) or self._is_held
+            wanted = microphone if is_wanted and self._clock() >= retry_at else None
             channel = self._settings.channel_for(wanted.name) if wanted is not None else None
             if fault is not None or (_place(wanted), channel) != (_place(open_microphone), open_channel):
                 if open_microphone is not None:
@@ -194,8 +201,7 @@ class Engine:
             if open_microphone is not None:
                 self._stream(backend, open_microphone)
             else:
-                waits = bool(backend.listeners) and microphone is not None
-                backend.wait(_MICROPHONE_RETRY_SECONDS if waits else None)
+                backend.wait(_MICROPHONE_RETRY_SECONDS if is_wanted and microphone is not None else None)
         backend.give_headset_back()
         if is_wished:
             backend.be_default(False)
@@ -208,7 +214,7 @@ class Engine:
 
     def _switch_headset(self, backend: AudioBackend) -> None:
         """Give a headset its microphone while somebody listens, if the user wants that."""
-        if not backend.listeners or not self._settings.headset:
+        if not (backend.listeners or self._is_held) or not self._settings.headset:
             backend.give_headset_back()
             return
         headset = headset_to_take(self._settings.microphone, backend.microphones, backend.headsets)
@@ -231,7 +237,7 @@ class Engine:
         """What decides about the streams and the status. A change ends ``_stream``."""
         settings = self._settings
         chosen = settings.microphone, settings.microphone_identity, settings.microphone_channels
-        wishes = settings.default, settings.headset
+        wishes = settings.default, settings.headset, self._is_held
         sources = backend.microphones, backend.loops, backend.channels, backend.is_default, backend.headsets
         return sources, backend.warnings, backend.listeners, chosen, wishes
 

@@ -17,8 +17,8 @@ from densenoiser_models.stft import Samples
 from ..i18n import _
 from ..status import Fact, ReasonCode
 from .fallback_ladder import FallbackLadder, Rung
+from .frame_tap import FrameTap
 from .level_meter import LevelMeter
-from .spectrum_tap import SpectrumTap
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class FrameFilter:
     ) -> None:
         """``model`` and ``provider`` name the denoiser. ``clock`` counts seconds from anywhere."""
         self.meter = LevelMeter(denoiser.spec.hop)
-        self.spectra = SpectrumTap(denoiser.spec)
+        self.tap = FrameTap(denoiser.spec)
         self.fault: str | None = None
         """Why frames pass through unfiltered, from the fault until the model has worked again for a while."""
         self._clock = clock
@@ -138,7 +138,7 @@ class FrameFilter:
         np.clip(self._output, -1.0, 1.0, out=self._output)
         energy = float(self._output @ self._output)
         self.meter.note_heard(energy)
-        self.spectra.note(frame, self._output, self._denoiser.latency_samples)
+        self.tap.note(frame, self._output, self._denoiser.latency_samples)
         return self._output, energy
 
     def note_cost(self, seconds: float) -> bool:

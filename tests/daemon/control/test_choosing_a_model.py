@@ -12,6 +12,7 @@ import pytest
 from dbus_fast import Variant
 from tests.support.dbus_calls import OWN, ask, send, setting
 from tests.support.fake_backend import FakeBackend
+from tests.support.fake_output import FakeOutput
 from tests.support.tiny_model import write_tiny_model
 from tests.support.waiting import wait_until
 
@@ -27,7 +28,7 @@ def daemon(bus: str, store: SettingsFile, tmp_path: Path) -> Iterator[Daemon]:
     """A daemon on a fake microphone, with its real service on a private bus; its model is called "tiny"."""
     before, chosen = Settings(provider="cpu"), Settings(provider="cpu", model=str(write_tiny_model(tmp_path)))
     store.save(before, chosen)
-    running = Daemon(FakeBackend, chosen)
+    running = Daemon(FakeBackend, chosen, FakeOutput)
     service = ControlService(running, store)
     assert service.start()
     running.start(None, on_change=service.changed, on_end=lambda: None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from densenoiser_daemon.engine.spectrum_tap import BANDS, FLOOR_DBFS, HIGHEST_HZ, LOWEST_HZ, STEP_DB, SpectrumTap
+from densenoiser_daemon.engine.band_levels import BANDS, FLOOR_DBFS, HIGHEST_HZ, LOWEST_HZ, STEP_DB
+from densenoiser_daemon.engine.frame_tap import FrameTap
+from densenoiser_daemon.engine.spectrum_tap import SpectrumTap
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
@@ -27,22 +30,26 @@ def tone(frequency: float, amplitude: float, seconds: float = 0.5) -> Samples:
     return (amplitude * np.sin(2 * np.pi * frequency * np.arange(seconds * 48_000) / 48_000)).astype(np.float32)
 
 
-def play(tap: SpectrumTap, before: Samples, after: Samples, latency: int) -> None:
+FRAMES = FrameTap(SPEC)
+
+
+def play(before: Samples, after: Samples, latency: int) -> None:
     for start in range(0, len(before) - SPEC.hop + 1, SPEC.hop):
-        tap.note(before[start : start + SPEC.hop], after[start : start + SPEC.hop], latency)
+        FRAMES.note(before[start : start + SPEC.hop], after[start : start + SPEC.hop], latency)
 
 
 @pytest.fixture
-def tap() -> SpectrumTap:
-    made = SpectrumTap(SPEC)
-    made.is_watched = True
-    return made
+def tap() -> Iterator[SpectrumTap]:
+    made = SpectrumTap(SPEC, FRAMES)
+    made.watch(True)
+    yield made
+    made.watch(False)
 
 
 @pytest.mark.parametrize("frequency", [60, 130, 440, 1000, 3000, 7000, 15_000])
 def test_a_tone_is_in_its_band_at_its_level(tap: SpectrumTap, frequency: float) -> None:
     sound = tone(frequency, 0.1)
-    play(tap, sound, 0.1 * sound, 480)
+    play(sound, 0.1 * sound, 480)
     column = tap.take()
     assert column is not None
     before, after = map(levels, column)
@@ -59,7 +66,6 @@ def test_both_sides_show_the_same_moment(tap: SpectrumTap, latency: int) -> None
     late = np.concatenate([np.zeros(latency, np.float32), sweep])[: len(sweep)]
     for until in range(20, 100, 7):
         play(
-            tap,
             sweep[(until - 7) * SPEC.hop : until * SPEC.hop],
             late[(until - 7) * SPEC.hop : until * SPEC.hop],
             latency,
@@ -73,10 +79,10 @@ def test_both_sides_show_the_same_moment(tap: SpectrumTap, latency: int) -> None
 
 def test_silence_is_the_floor_and_full_scale_fits(tap: SpectrumTap) -> None:
     sound = np.zeros(4800, np.float32)
-    play(tap, sound, sound, 480)
+    play(sound, sound, 480)
     assert tap.take() == (bytes(BANDS), bytes(BANDS))
     loud = np.sign(tone(440, 1.0, 0.1)).astype(np.float32)
-    play(tap, loud, loud, 480)
+    play(loud, loud, 480)
     column = tap.take()
     assert column is not None
     assert levels(column[0]).max() < FLOOR_DBFS + 255 * STEP_DB
@@ -85,11 +91,11 @@ def test_silence_is_the_floor_and_full_scale_fits(tap: SpectrumTap) -> None:
 def test_nothing_new_is_nothing_and_nobody_watching_keeps_nothing(tap: SpectrumTap) -> None:
     assert tap.take() is None
     sound = tone(440, 0.1)
-    play(tap, sound, sound, 480)
+    play(sound, sound, 480)
     assert tap.take() is not None
     assert tap.take() is None
-    tap.is_watched = False
-    play(tap, sound, sound, 480)
+    tap.watch(False)
+    play(sound, sound, 480)
     assert tap.take() is None
 
 
@@ -98,7 +104,7 @@ def test_a_column_is_cheap(tap: SpectrumTap) -> None:
     sound = tone(440, 0.1, 0.05)
     costs = []
     for _turn in range(50):
-        play(tap, sound, sound, 480)
+        play(sound, sound, 480)
         started = time.perf_counter()
         tap.take()
         costs.append(time.perf_counter() - started)

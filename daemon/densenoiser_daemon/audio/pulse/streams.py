@@ -316,8 +316,11 @@ class PlaybackStream(_Stream):
 
     _direction = 1
 
-    def __init__(self, connection: pulsectl.Pulse, sink: str, rate: int, target: int) -> None:
-        super().__init__(connection, "clean speech", rate)
+    def __init__(
+        self, connection: pulsectl.Pulse, sink: str, rate: int, target: int, name: str = "clean speech"
+    ) -> None:
+        super().__init__(connection, name, rate)
+        self._sink = sink
         _pa.pa_stream_set_underflow_callback(self._stream, self._on_xrun, None)
         # A large minreq: the microphone sets the pace, so the server need not ask for samples.
         attributes = _BufferAttr(NO_INDEX, target * _BYTES, target * _BYTES, target // 2 * _BYTES, NO_INDEX)
@@ -325,7 +328,7 @@ class PlaybackStream(_Stream):
         if _pa.pa_stream_connect_playback(self._stream, sink.encode(), ctypes.byref(attributes), flags, None, None) < 0:
             error = self._error()
             self.close()
-            raise BackendError(_("cannot play to the virtual microphone"), error)
+            raise BackendError(_("cannot play to {sink}").format(sink=self._sink), error)
 
     def cork(self, corked: bool) -> None:
         """Pause (and throw the queue away) or resume."""
@@ -348,7 +351,7 @@ class PlaybackStream(_Stream):
         if not self.is_ready:
             return
         if _pa.pa_stream_write(self._stream, samples.ctypes.data, len(samples) * _BYTES, None, 0, 0) < 0:
-            raise BackendError(_("cannot play to the virtual microphone"), self._error())
+            raise BackendError(_("cannot play to {sink}").format(sink=self._sink), self._error())
         self._passed += len(samples)
 
     def play_silence(self, loop: MainLoop, seconds: float) -> None:
