@@ -54,6 +54,8 @@ def test_all_properties_are_there(service: ControlService) -> None:
         "HeadsetMicrophone": False,
         "IsStandIn": False,
         "ChannelCount": 0,
+        "Listening": "",
+        "HasTake": False,
         "Scheduling": ("", {}),
         "Memory": ("", {}),
         "Counters": {

@@ -43,7 +43,9 @@ def test_each_reader_gets_everything_once() -> None:
         read = first.read()
         assert read is not None
         parts.append(read[1])
-    np.testing.assert_array_equal(np.concatenate(parts), COUNTED[480:] - 480)  # the other side of its first is not there
+    np.testing.assert_array_equal(
+        np.concatenate(parts), COUNTED[480:] - 480
+    )  # the other side of its first is not there
     assert first.read() is None
     late = second.read()
     assert late is not None
