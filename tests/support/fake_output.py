@@ -16,6 +16,7 @@ class FakeOutput:
 
     def __init__(self) -> None:
         self.xruns = 0
+        self.is_ready = True
         self.is_closed = False
         self._parts: list[Samples] = []
         self._empty_at = time.monotonic()

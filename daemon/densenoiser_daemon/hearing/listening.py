@@ -15,10 +15,11 @@ import numpy as np
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
-from ..engine.clock_drift import DriftController, stretch
+from ..engine.clock_drift import stretch
 from ..engine.frame_tap import FrameTap
 from ..errors import BackendError, DeviceError
 from .feedback import FeedbackWatch
+from .pace import Pace
 from .take import Take
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ _PATIENCE_SECONDS = 5.0
 _TURN_SECONDS = 0.02
 _FOLLOW_SECONDS = 1.0
 _FADE_IN_SECONDS = 0.5
-_QUEUE_SECONDS, _CEILING_SECONDS = 0.03, 0.2
+_AHEAD_SECONDS = 0.2
+"""How much of a take is queued."""
 
 
 class What(StrEnum):
@@ -69,6 +71,8 @@ class Output(Protocol):
     def wait(self, seconds: float) -> None: ...
     def write(self, samples: Samples) -> None: ...
     def close(self) -> None: ...
+    @property
+    def is_ready(self) -> bool: ...
     @property
     def latency(self) -> float | None: ...
     @property
@@ -196,19 +200,19 @@ class Listening:
         sound = take.microphone if session.what is What.TAKE_MICROPHONE else take.clean
         output = self._open_output()
         try:
-            place = 0
+            place, began_at = 0, math.inf
             while place < len(sound):
                 output.wait(_TURN_SECONDS)
                 if session.ended.is_set():
                     return End.ASKED
-                queued = output.latency
-                if queued is None:
+                if not output.is_ready:
                     session.wait_a_little()
                     continue
-                more = round((_CEILING_SECONDS - queued) * self._spec.sample_rate)
-                if more > 0:
-                    output.write(np.ascontiguousarray(sound[place : place + more]))
-                    place += more
+                began_at = min(began_at, self._clock())
+                until = round((self._clock() - began_at + _AHEAD_SECONDS) * self._spec.sample_rate)
+                if until > place:
+                    output.write(np.ascontiguousarray(sound[place:until]))
+                    place = until
             while (output.latency or 0.0) > 0.0 and not session.ended.is_set():
                 output.wait(_TURN_SECONDS)
             return End.DONE
@@ -218,7 +222,7 @@ class Listening:
     def _play(self, session: _Session) -> End:
         """What is heard now, until it is enough."""
         rate, hop = self._spec.sample_rate, self._spec.hop
-        drift = DriftController(rate, hop, _QUEUE_SECONDS, _CEILING_SECONDS)
+        pace = Pace(rate, hop)
         watch = FeedbackWatch(rate)
         gain = 0.0
         xruns = 0
@@ -241,19 +245,18 @@ class Listening:
                     continue
                 if output.xruns != xruns:
                     xruns = output.xruns
-                    drift.note_underrun()
+                    pace.note_underrun()
                 before, sound = read[0], _chosen(session.what, *read)
                 for start in range(0, len(sound), hop):
                     latency = output.latency
-                    if latency is not None and latency > _CEILING_SECONDS:
+                    if pace.is_late(latency):
                         continue  # it came in a burst: rather a gap than to be late for ever
                     wanted = min(watch.gain, gain + hop / rate / _FADE_IN_SECONDS)
                     frame = sound[start : start + hop] * np.linspace(gain, wanted, hop, dtype=np.float32)
                     gain = wanted
                     watch.note(before[start : start + hop], frame)
                     rms = math.sqrt(float(frame @ frame) / hop)
-                    lost = drift.correction(latency, rms) if latency is not None else 0
-                    output.write(stretch(frame, lost))
+                    output.write(stretch(frame, pace.correction(latency, rms)))
             return End.FEEDBACK
         finally:
             reader.close()

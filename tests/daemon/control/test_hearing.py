@@ -6,46 +6,22 @@ import asyncio
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from dbus_fast import Message, MessageType
-from dbus_fast.aio import MessageBus
+from tests.support.bus_client import Client
 from tests.support.recorded_controls import RecordedControls
 from tests.support.waiting import wait_until
 
-from densenoiser_daemon.bus.session_bus import BUS_NAME, INTERFACE, INVALID_VALUE, OBJECT_PATH, UNAVAILABLE
+from densenoiser_daemon.bus.session_bus import INVALID_VALUE, UNAVAILABLE
 from densenoiser_daemon.control.service import ControlService
 from densenoiser_daemon.hearing.listening import What
 from densenoiser_daemon.hearing.take import Take
 
 RATE = 48_000
 SOUND = (0.1 * np.sin(np.arange(RATE))).astype(np.float32)
-
-
-class Client:
-    """A program on the bus."""
-
-    def __init__(self, bus: MessageBus) -> None:
-        self.bus = bus
-
-    @classmethod
-    async def arrive(cls, address: str) -> Client:
-        return cls(await MessageBus(bus_address=address, negotiate_unix_fd=True).connect())
-
-    async def ask(self, member: str, signature: str = "", *body: Any, files: tuple[int, ...] = ()) -> Message:
-        own: dict[str, Any] = {"destination": BUS_NAME, "path": OBJECT_PATH, "interface": INTERFACE}
-        question = Message(**own, member=member, signature=signature, body=list(body), unix_fds=list(files))
-        reply = await asyncio.wait_for(self.bus.call(question), 10)
-        assert reply is not None
-        return reply
-
-    async def listen(self, what: str) -> Message:
-        reply = await self.ask("Listen", "s", what)
-        await asyncio.sleep(0.2)  # the pace that is kept
-        return reply
 
 
 @pytest.fixture
@@ -79,10 +55,7 @@ def test_it_ends_when_asked_and_when_the_screen_is_locked(
     async def story() -> list[list[str]]:
         client = await Client.arrive(bus)
         ends: list[list[str]] = []
-        client.bus.add_message_handler(lambda m: ends.append(m.body) if m.member == "ListeningEnded" else None)
-        rule = f"type='signal',sender='{BUS_NAME}'"
-        own: dict[str, Any] = {"destination": "org.freedesktop.DBus", "path": "/", "interface": "org.freedesktop.DBus"}
-        await client.bus.call(Message(**own, member="AddMatch", signature="s", body=[rule]))
+        await client.hear_signals(lambda m: ends.append(m.body) if m.member == "ListeningEnded" else None)
         await client.listen("clean")
         await client.listen("")
         await client.listen("nothing")

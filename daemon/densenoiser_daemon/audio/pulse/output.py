@@ -69,6 +69,11 @@ class DefaultOutput:
             self._stream.write(samples)
 
     @property
+    def is_ready(self) -> bool:
+        """What is written is played."""
+        return self._is_playing
+
+    @property
     def latency(self) -> float | None:
         """Time until a sample written now is played, s; None while it is not known."""
         return self._stream.latency if self._stream is not None and self._is_playing else None
