@@ -21,19 +21,18 @@ from densenoiser_models.strength import check
 from ..audio.microphone_choice import resolve
 from ..bus.session_bus import (
     INVALID_VALUE,
-    NOT_STORED,
     SUPERSEDED,
     UNAVAILABLE,
     UNKNOWN_MICROPHONE,
     UNKNOWN_MODEL,
 )
-from ..errors import DeviceError, SettingsError, SupersededError, UnusableModelError
+from ..errors import DeviceError, SupersededError, UnusableModelError
 from ..i18n import _
 from ..settings.file import SettingsFile
-from ..settings.settings import AUTO, Settings
+from ..settings.settings import AUTO
 from ..settings.values import MOST_CHANNELS
 from .controls import Controls
-from .model_methods import ModelMethods
+from .push_methods import PushMethods
 
 _DOC = "org.gtk.GDBus.DocString"
 _READ = PropertyAccess.READ
@@ -42,7 +41,7 @@ SpectrumPair = Annotated[list[bytes], DBusSignature("ayay")]
 MicrophoneList = Annotated[list[list[Any]], DBusSignature("a(ssubb)")]
 
 
-class DaemonObject(ModelMethods):
+class DaemonObject(PushMethods):
     """The interface ``org.densenoiser.Daemon1``. Used by the control thread alone."""
 
     def __init__(
@@ -50,13 +49,13 @@ class DaemonObject(ModelMethods):
         controls: Controls,
         store: SettingsFile,
         on_change: Callable[[], None],
+        caller: Callable[[], str],
+        follow: Callable[[bool], None],
         watch: Callable[[bool], None],
         watch_spectra: Callable[[bool], None],
     ) -> None:
-        """``on_change`` is called after each change of settings; the others are told what a caller of theirs wants."""
-        super().__init__(controls)
-        self._store = store
-        self._on_change = on_change
+        """The last two are told what a caller of theirs wants; the others are as for ``PushMethods``."""
+        super().__init__(controls, store, on_change, caller, follow)
         self._watch = watch
         self._watch_spectra = watch_spectra
 
@@ -76,7 +75,7 @@ class DaemonObject(ModelMethods):
 
     @Muted.setter  # type: ignore[no-redef]
     def Muted(self, wanted: DBusBool) -> None:
-        self._change(muted=wanted)
+        self._set_muted(wanted)
 
     @dbus_property()
     def Default(self) -> DBusBool:
@@ -226,21 +225,6 @@ class DaemonObject(ModelMethods):
         for member in members:
             member.annotations[_DOC] = _documentation(type(self), member.name)
         return described
-
-    def _change(self, **changes: object) -> None:
-        before: Settings = self._settings
-        after = replace(before, **changes)  # type: ignore[arg-type]
-        self._controls.apply(after)
-        self.look()
-        self._on_change()
-        self._save(before, after)
-
-    def _save(self, before: Settings, after: Settings) -> None:
-        try:
-            self._store.save(before, after)
-        except SettingsError as error:
-            sentence = _("it is done, but will be forgotten when the daemon ends: {error}")
-            raise DBusError(NOT_STORED, sentence.format(error=error)) from error
 
     def _set_strength(self, wanted: float) -> None:
         strength = _valid_strength(wanted)

@@ -49,7 +49,9 @@ class ControlService:
         self.fault: Exception | None = None
         self._controls = controls
         self._on_death = on_death
-        self._object = DaemonObject(controls, store, self._publish, self._watch, self._watch_spectra)
+        self._object = DaemonObject(
+            controls, store, self._publish, lambda: self._caller, self._follow, self._watch, self._watch_spectra
+        )
         self._names = self._object.property_names
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
@@ -66,6 +68,7 @@ class ControlService:
             _SPECTRA_SECONDS,
             on_end=lambda: self._controls.watch_spectra(False),
         )
+        self._pushers = Watchers(self._ask_bus, self._start, lambda: None, _WATCH_SECONDS, on_end=self._object.lose)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> bool:
@@ -189,6 +192,8 @@ class ControlService:
             await asyncio.gather(*waiting, return_exceptions=True)
             self._watchers.clear()
             self._spectators.clear()
+            self._pushers.clear()
+            self._object.lose()
             self._bus = None
             bus.disconnect()
 
@@ -219,6 +224,8 @@ class ControlService:
             if not new:
                 self._watchers.remove(name)
                 self._spectators.remove(name)
+                self._pushers.remove(name)
+                self._object.lose(name)
         return refusal(message)
 
     def _watch(self, wanted: bool) -> None:
@@ -226,6 +233,12 @@ class ControlService:
             self._watchers.add(self._caller)
         else:
             self._watchers.remove(self._caller)
+
+    def _follow(self, wanted: bool) -> None:
+        if wanted:
+            self._pushers.add(self._caller)
+        else:
+            self._pushers.remove(self._caller)
 
     def _watch_spectra(self, wanted: bool) -> None:
         if wanted:
