@@ -14,6 +14,7 @@ from typing import Any
 
 from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
+from dbus_fast.validators import is_object_path_valid
 
 from . import bus
 from .bus import RefusedError
@@ -66,8 +67,9 @@ class PortalSession:
     async def open(self) -> None:
         """Make the session and learn what is bound. RefusedError where the portal has no global shortcuts."""
         await self._register()
-        version = await self._call(bus.PROPERTIES, "Get", "ss", _SHORTCUTS, "version")
-        self._version = int(version[0].value)
+        match await self._call(bus.PROPERTIES, "Get", "ss", _SHORTCUTS, "version"):
+            case [Variant(signature="u", value=version)]:
+                self._version = int(version)
         await self._create()
         self.is_open = True
         self._learn(await self._request("ListShortcuts", "o", self._path))
@@ -141,7 +143,8 @@ class PortalSession:
         token = _token()
         results = await self._request("CreateSession", "", options={"session_handle_token": Variant("s", token)})
         handle = results.get("session_handle")
-        self._path = str(handle.value) if handle is not None else f"{_PATH}/session/{self._own_part()}/{token}"
+        given = str(handle.value) if handle is not None else ""
+        self._path = given if is_object_path_valid(given) else f"{_PATH}/session/{self._own_part()}/{token}"
         self._is_bound = False
 
     async def _request(
@@ -161,7 +164,7 @@ class PortalSession:
             handle = await self._call(
                 _SHORTCUTS, member, f"{signature}a{{sv}}", *body, {**options, "handle_token": Variant("s", token)}
             )
-            self._answers[str(handle[0])] = answer  # portals before 0.9 choose it themselves
+            self._answers |= {str(chosen): answer for chosen in handle}  # portals before 0.9 choose it themselves
             async with asyncio.timeout(None if has_dialog else _ANSWER_SECONDS):
                 message = await answer
         except TimeoutError as error:
