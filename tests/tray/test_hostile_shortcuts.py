@@ -173,7 +173,8 @@ def test_a_flood_without_replies_fills_no_log(bus: str, start_tray: StartTray) -
         for number in range(500):
             call: dict[str, Any] = {"member": "SetKey", "signature": "ss", "body": ["fly", str(number)]}
             await client.send(Message(NAME, PATH, NAME, flags=MessageFlag.NO_REPLY_EXPECTED, **call))
-        await client.call(Message(NAME, PATH, "org.freedesktop.DBus.Peer", "Ping"))
+            if number % 20 == 0:  # dbus-fast loses its connection when more waits than the socket takes
+                await client.call(Message(NAME, PATH, "org.freedesktop.DBus.Peer", "Ping"))
         client.disconnect()
 
     asyncio.run(flood())
