@@ -28,7 +28,7 @@ def note_writes(path: Path) -> None:
             file.write(f"{now} {time.monotonic():.6f}\n")
             last = now
 
-    PulseBackend.write = noted  # type: ignore[method-assign]
+    PulseBackend.write = noted  # type: ignore[method-assign,assignment]
 
 
 def read_writes(path: Path) -> list[tuple[str, float]]:
