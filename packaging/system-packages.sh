@@ -7,7 +7,7 @@ needed="libpulse0 libportaudio2 python3-venv python3-gi gir1.2-gtk-3.0 gir1.2-ay
     gir1.2-gtk-4.0 gir1.2-adw-1"
 if [ "$1" = test ]; then
     needed="$needed pulseaudio pulseaudio-utils pipewire pipewire-bin pipewire-pulse wireplumber dbus libasound2-plugins
-        at-spi2-core gir1.2-atspi-2.0 systemd strace xvfb trayer xdotool imagemagick gettext libglib2.0-bin desktop-file-utils appstream libxml2-utils librsvg2-bin zsh fish ffmpeg"
+        at-spi2-core gir1.2-atspi-2.0 systemd strace xvfb trayer xdotool xdg-desktop-portal imagemagick gettext libglib2.0-bin desktop-file-utils appstream libxml2-utils librsvg2-bin zsh fish ffmpeg"
 elif ! command -v pulseaudio >/dev/null && ! command -v pipewire-pulse >/dev/null; then
     # No sound server at all: the demo brings its own.
     needed="$needed pipewire pipewire-bin pipewire-pulse wireplumber dbus pulseaudio-utils"

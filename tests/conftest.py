@@ -54,6 +54,12 @@ settings.load_profile("repeatable")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SERVER_FIXTURES = {"server", "daemons", "stage_on", "report"}
+_FOREIGN_SERVICES = (
+    "org.freedesktop.portal.Desktop",
+    "org.freedesktop.portal.Documents",
+    "org.freedesktop.impl.portal.PermissionStore",
+)
+"""What the bus would start of the machine's own desktop."""
 _DESKTOP_FIXTURES = {"x_display", "panel", "start_tray", "tall_display"}
 
 
@@ -192,7 +198,10 @@ def bus_process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A private session bus that the environment points to, with XDG_DATA_HOME for its service files."""
     folder = tmp_path_factory.mktemp("bus")
-    (folder / "dbus-1" / "services").mkdir(parents=True)
+    services = folder / "dbus-1" / "services"
+    services.mkdir(parents=True)
+    for name in _FOREIGN_SERVICES:  # the bus looks here first
+        (services / f"{name}.service").write_text(f"[D-BUS Service]\nName={name}\nExec=/bin/false\n", encoding="utf-8")
     monkeypatch.setenv("XDG_DATA_HOME", str(folder))
     address = f"unix:path={folder / 'socket'}"
     with session_bus(address) as process:

@@ -14,17 +14,16 @@ from dbus_fast import Message, MessageType, NameFlag, RequestNameReply, Variant
 
 from . import bus, desktop
 from .bus import DBUS, DBUS_PATH, BusError, RefusedError
-from .daemon_start import NAME, start_daemon
+from .daemon_start import NAME, PATH, start_daemon
 from .i18n import _
 from .menu import Action, Do
 from .notifications import Notification
+from .shortcuts import Shortcuts
 from .status import DaemonSnapshot
+from .tray_object import NAME as OWN_NAME
 
 log = logging.getLogger(__name__)
 
-PATH = "/org/densenoiser/Daemon1"
-OWN_NAME = "org.densenoiser.Tray1"
-"""Owned while the tray runs, so that there is one icon only."""
 _SHOWN = frozenset(
     {
         "Enabled",
@@ -112,15 +111,19 @@ class DaemonLink:
         self._loop = asyncio.get_running_loop()
         self._stale = asyncio.Event()
         self._bus = await bus.connect()
+        shortcuts = Shortcuts(self._failed)
+        shortcuts.show(self._bus)
         disconnected = asyncio.ensure_future(self._bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
         try:
             await self._listen()
+            await shortcuts.begin()
             self._connected.set_result(None)
             refresher = asyncio.ensure_future(self._refresh())
             await asyncio.wait((refresher, disconnected), return_when=asyncio.FIRST_COMPLETED)
             if refresher.done():
                 refresher.result()
         finally:
+            shortcuts.end()
             self._bus.disconnect()
             with contextlib.suppress(EOFError, OSError):  # the bus itself has ended, as at the end of a session
                 await disconnected
@@ -139,6 +142,9 @@ class DaemonLink:
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
+            return
+        is_owner = message.member == "NameOwnerChanged" and message.body[:1] == [NAME]
+        if not is_owner and message.path != PATH:  # the portal's
             return
         if message.member == "PropertiesChanged" and not _SHOWN & {*message.body[1], *message.body[2]}:
             return

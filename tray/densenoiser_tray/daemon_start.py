@@ -13,6 +13,7 @@ from .i18n import _
 log = logging.getLogger(__name__)
 
 NAME = "org.densenoiser.Daemon1"
+PATH = "/org/densenoiser/Daemon1"
 _UNKNOWN = f"{DBUS}.Error.ServiceUnknown"
 _ENDED = {f"{DBUS}.Error.{name}" for name in ("Spawn.ChildExited", "Spawn.ChildSignaled", "TimedOut", "NoReply")}
 """The bus did start it: once more would end the same way."""

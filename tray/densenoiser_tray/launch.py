@@ -10,12 +10,13 @@ from dbus_fast.aio import MessageBus
 
 from . import bus, desktop, panel_host
 from .bus import DBUS, DBUS_PATH, RefusedError
-from .daemon_link import OWN_NAME
 from .daemon_start import NAME, start_daemon
 from .i18n import _
 from .notifications import Notification
 from .panel_host import PanelHost
+from .stored_shortcuts import StoredShortcuts
 from .tray import APP_ICON
+from .tray_object import NAME as OWN_NAME
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +24,28 @@ _TELLING_SECONDS = 10.0
 """A notification service that the bus has to start takes a second; one that hangs is not waited for."""
 
 
-async def prepare(wait_seconds: float, start: bool) -> PanelHost | None:
+async def prepare(wait_seconds: float, start: bool, without_icon: bool = False) -> PanelHost | None:
     """What shall show the icon. None if nothing can, or another tray does: the user has been told. BusError without a bus.
 
-    ``start``: start the daemon meanwhile.
+    ``start``: start the daemon meanwhile. ``without_icon``: no panel is looked for.
     """
     connection = await bus.connect()
     try:
         starting = asyncio.ensure_future(_start(connection)) if start else None
         is_there = await _has_owner(connection, OWN_NAME)
-        host = None if is_there else await panel_host.wait(connection, wait_seconds)
+        host = None
+        if without_icon:
+            host = PanelHost.NONE
+        elif not is_there:
+            host = await panel_host.wait(connection, wait_seconds)
         runs = await starting if starting is not None else await _has_owner(connection, NAME)
         if is_there:
             log.error("%s", _("the DenseNoiser icon is there already"))
             await _tell(connection, _already(runs))
+            host = None
+        elif host is None and StoredShortcuts().are_wanted:
+            log.info("%s", _("This desktop shows no tray icons; the shortcuts work nevertheless."))
+            host = PanelHost.NONE
         elif host is None:
             log.error(
                 _(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import autostart, launch, programs
 from .bus import BusError
+from .hidden_icon import HiddenIcon
 from .i18n import _
 from .notifier_item import NotifierItem
 from .panel_host import PanelHost
@@ -43,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=_("how long to wait for a panel that shows icons (default: %(default)g)"),
     )
+    parser.add_argument("--without-icon", action="store_true", help=_("show no icon, only hold the shortcuts"))
     version = importlib.metadata.version("densenoiser")
     about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
     parser.add_argument("--version", action="version", version=f"%(prog)s {version}", help=about_version)
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.monitor:
         return _open_monitor()
     try:
-        return _show(program, args.wait, args.start)
+        return _show(program, args.wait, args.start, args.without_icon)
     except BusError as error:
         log.error("%s", error)
         return 1
@@ -79,18 +81,20 @@ def _open_monitor() -> int:
     return 0
 
 
-def _show(program: Path, wait_seconds: float, start_daemon: bool) -> int:
+def _show(program: Path, wait_seconds: float, start_daemon: bool, without_icon: bool) -> int:
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         log.error(
             _("No graphical session (DISPLAY and WAYLAND_DISPLAY are not set); use the command: densenoiser --help")
         )
         return 1
-    host = asyncio.run(launch.prepare(wait_seconds, start_daemon))
+    host = asyncio.run(launch.prepare(wait_seconds, start_daemon, without_icon))
     if host is None:
         return 1
     icon: PanelIcon
     if host is PanelHost.NOTIFIER:
         icon = NotifierItem()
+    elif host is PanelHost.NONE:
+        icon = HiddenIcon()
     else:
         from .pystray_icon import PystrayIcon  # noqa: PLC0415  (Pillow and a toolkit, which no other panel needs)
 

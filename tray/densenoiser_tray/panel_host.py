@@ -22,6 +22,8 @@ class PanelHost(Enum):
     """A StatusNotifier host: it takes icons by name, and draws the menu itself."""
     TRAY_WINDOW = auto()
     """The system tray of X: icons are windows of their own."""
+    NONE = auto()
+    """Nothing, and the tray runs nevertheless: for the shortcuts."""
 
 
 async def wait(connection: MessageBus, seconds: float) -> PanelHost | None:

@@ -21,17 +21,17 @@ from densenoiser_models.strength import check
 from ..audio.microphone_choice import resolve
 from ..bus.session_bus import (
     INVALID_VALUE,
-    NOT_STORED,
     SUPERSEDED,
     UNAVAILABLE,
     UNKNOWN_MICROPHONE,
     UNKNOWN_MODEL,
 )
-from ..errors import DeviceError, SettingsError, SupersededError, UnusableModelError
+from ..errors import DeviceError, SupersededError, UnusableModelError
 from ..i18n import _
 from ..settings.file import SettingsFile
-from ..settings.settings import AUTO, Settings
+from ..settings.settings import AUTO
 from ..settings.values import MOST_CHANNELS
+from .asker import Asker
 from .controls import Controls
 from .hearing_methods import HearingMethods
 
@@ -50,15 +50,14 @@ class DaemonObject(HearingMethods):
         controls: Controls,
         store: SettingsFile,
         on_change: Callable[[], None],
+        caller: Callable[[], str],
+        follow: Callable[[bool], None],
+        asker: Asker,
         watch: Callable[[bool], None],
         watch_spectra: Callable[[bool], None],
-        listen: Callable[[str], None],
-        forget_take: Callable[[], None],
     ) -> None:
-        """``on_change`` is called after each change of settings; the others are told what a caller of theirs wants."""
-        super().__init__(controls, listen, forget_take)
-        self._store = store
-        self._on_change = on_change
+        """The last two are told what a caller of theirs wants; the others are as for ``HearingMethods``."""
+        super().__init__(controls, store, on_change, caller, follow, asker)
         self._watch = watch
         self._watch_spectra = watch_spectra
 
@@ -78,7 +77,7 @@ class DaemonObject(HearingMethods):
 
     @Muted.setter  # type: ignore[no-redef]
     def Muted(self, wanted: DBusBool) -> None:
-        self._change(muted=wanted)
+        self._set_muted(wanted)
 
     @dbus_property()
     def Default(self) -> DBusBool:
@@ -228,21 +227,6 @@ class DaemonObject(HearingMethods):
         for member in members:
             member.annotations[_DOC] = _documentation(type(self), member.name)
         return described
-
-    def _change(self, **changes: object) -> None:
-        before: Settings = self._settings
-        after = replace(before, **changes)  # type: ignore[arg-type]
-        self._controls.apply(after)
-        self.look()
-        self._on_change()
-        self._save(before, after)
-
-    def _save(self, before: Settings, after: Settings) -> None:
-        try:
-            self._store.save(before, after)
-        except SettingsError as error:
-            sentence = _("it is done, but will be forgotten when the daemon ends: {error}")
-            raise DBusError(NOT_STORED, sentence.format(error=error)) from error
 
     def _set_strength(self, wanted: float) -> None:
         strength = _valid_strength(wanted)

@@ -17,22 +17,31 @@ from dbus_fast.service import dbus_method, dbus_property, dbus_signal
 from ..bus.session_bus import INVALID_VALUE, UNAVAILABLE
 from ..hearing.take import Take
 from ..i18n import _
+from ..settings.file import SettingsFile
+from .asker import Asker
 from .controls import Controls
-from .model_methods import ModelMethods
+from .push_methods import PushMethods
 
 _READ = PropertyAccess.READ
 ByteArrays = Annotated[list[bytes], DBusSignature("ayay")]
 Figures = Annotated[list[float], DBusSignature("dd")]
 
 
-class HearingMethods(ModelMethods):
+class HearingMethods(PushMethods):
     """Used by the control thread alone."""
 
-    def __init__(self, controls: Controls, listen: Callable[[str], None], forget_take: Callable[[], None]) -> None:
-        """``listen`` is told what a caller of Listen wants, ``forget_take`` that the take is of no use any longer."""
-        super().__init__(controls)
-        self._listen = listen
-        self._forget_take = forget_take
+    def __init__(
+        self,
+        controls: Controls,
+        store: SettingsFile,
+        on_change: Callable[[], None],
+        caller: Callable[[], str],
+        follow: Callable[[bool], None],
+        asker: Asker,
+    ) -> None:
+        """``asker`` decides about Listen and the take; the others are as for ``PushMethods``."""
+        super().__init__(controls, store, on_change, caller, follow)
+        self._asker = asker
         self._saving = asyncio.Lock()
 
     @dbus_property(access=_READ)
@@ -54,7 +63,11 @@ class HearingMethods(ModelMethods):
         One thing at a time: it ends after two minutes, when the caller leaves the bus, when the screen is locked, and when
         it comes back through the microphone.
         """
-        self._listen(what)
+        if what:
+            self._asker.begin(self._caller(), what)
+        else:
+            self._asker.end()
+        self._on_change()
 
     @dbus_signal()
     def ListeningEnded(self, what: str, why: str) -> Annotated[list[str], DBusSignature("ss")]:
@@ -92,7 +105,8 @@ class HearingMethods(ModelMethods):
     @dbus_method()
     def ForgetTake(self) -> None:
         """The take is of no use any longer."""
-        self._forget_take()
+        self._asker.forget()
+        self._on_change()
 
     @property
     def _kept(self) -> Take:

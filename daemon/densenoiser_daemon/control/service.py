@@ -54,7 +54,14 @@ class ControlService:
         self._asker = Asker(controls.listening, self._ask_bus, self._start)
         controls.listening.on_end = lambda what, why: self._call(lambda: self._tell_end(what, why))
         self._object = DaemonObject(
-            controls, store, self._publish, self._watch, self._watch_spectra, self._listen, self._forget_take
+            controls,
+            store,
+            self._publish,
+            lambda: self._caller,
+            self._follow,
+            self._asker,
+            self._watch,
+            self._watch_spectra,
         )
         self._names = self._object.property_names
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,6 +79,7 @@ class ControlService:
             _SPECTRA_SECONDS,
             on_end=lambda: self._controls.watch_spectra(False),
         )
+        self._pushers = Watchers(self._ask_bus, self._start, lambda: None, _WATCH_SECONDS, on_end=self._object.lose)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> bool:
@@ -196,6 +204,8 @@ class ControlService:
             self._watchers.clear()
             self._spectators.clear()
             self._asker.clear()
+            self._pushers.clear()
+            self._object.lose()
             self._bus = None
             bus.disconnect()
 
@@ -227,6 +237,8 @@ class ControlService:
                 self._watchers.remove(name)
                 self._spectators.remove(name)
                 self._asker.gone(name)
+                self._pushers.remove(name)
+                self._object.lose(name)
         self._asker.note(message)
         return self._asker.refusal(message) or refusal(message)
 
@@ -236,23 +248,18 @@ class ControlService:
         else:
             self._watchers.remove(self._caller)
 
+    def _follow(self, wanted: bool) -> None:
+        if wanted:
+            self._pushers.add(self._caller)
+        else:
+            self._pushers.remove(self._caller)
+
     def _watch_spectra(self, wanted: bool) -> None:
         if wanted:
             self._controls.watch_spectra(True)
             self._spectators.add(self._caller)
         else:
             self._spectators.remove(self._caller)
-
-    def _listen(self, what: str) -> None:
-        if what:
-            self._asker.begin(self._caller, what)
-        else:
-            self._asker.end()
-        self._publish()
-
-    def _forget_take(self) -> None:
-        self._asker.forget()
-        self._publish()
 
     def _tell_end(self, what: What, why: End) -> None:
         reason = self._asker.ended(what, why)

@@ -61,4 +61,5 @@ complete -c densenoiser-tray -n _shtab_densenoiser_tray_using -l start -d 'start
 complete -c densenoiser-tray -n _shtab_densenoiser_tray_using -l autostart -xka "on off" -d 'switch on or off that the icon starts at login, and exit'
 complete -c densenoiser-tray -n _shtab_densenoiser_tray_using -l monitor -d 'open the live meters in a terminal window, and exit'
 complete -c densenoiser-tray -n _shtab_densenoiser_tray_using -l wait -x -d 'how long to wait for a panel that shows icons (default: 30)'
+complete -c densenoiser-tray -n _shtab_densenoiser_tray_using -l without-icon -d 'show no icon, only hold the shortcuts'
 complete -c densenoiser-tray -n _shtab_densenoiser_tray_using -l version -d 'show program'"'"'s version number and exit'
