@@ -79,7 +79,14 @@ class ControlService:
             _SPECTRA_SECONDS,
             on_end=lambda: self._controls.watch_spectra(False),
         )
-        self._pushers = Watchers(self._ask_bus, self._start, lambda: None, _WATCH_SECONDS, on_end=self._object.lose)
+        self._pushers = Watchers(
+            self._ask_bus,
+            self._start,
+            lambda: None,
+            _WATCH_SECONDS,
+            on_end=self._object.lose,
+            on_gone=self._object.lose,
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> bool:

@@ -19,16 +19,18 @@ class Watchers:
         tell: Callable[[], None],
         seconds: float,
         on_end: Callable[[], None] = lambda: None,
+        on_gone: Callable[[str], None] = lambda _name: None,
     ) -> None:
         """``ask_bus`` calls a method of the bus itself, ``start`` begins a task, ``seconds`` is the pace.
 
-        ``on_end`` is called when nobody watches any longer.
+        ``on_end`` is called when nobody watches any longer, ``on_gone`` for a client that had left before its end was followed.
         """
         self._ask_bus = ask_bus
         self._start = start
         self._tell = tell
         self._seconds = seconds
         self._on_end = on_end
+        self._on_gone = on_gone
         self._names: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
 
@@ -66,6 +68,7 @@ class Watchers:
         await self._ask_bus("AddMatch", end_of(name))
         if await self._ask_bus("NameHasOwner", name) == [False]:
             self.remove(name)
+            self._on_gone(name)
 
     async def _ask_bus_later(self, member: str, name: str) -> None:
         await self._ask_bus(member, end_of(name))
