@@ -28,9 +28,10 @@ class Daemon(GObject.Object):  # type: ignore[misc]
         "levels": (GObject.SignalFlags.RUN_FIRST, None, (float, float, float)),
         "spectra": (GObject.SignalFlags.RUN_FIRST, None, (object, object)),
         "failed": (GObject.SignalFlags.RUN_FIRST, None, (str,)),
+        "ended": (GObject.SignalFlags.RUN_FIRST, None, (str, str)),
     }
-    """``changed``: ``snapshot`` is another. ``levels``: before and after, dBFS, and what was removed, dB. ``spectra``: see the
-    daemon's signal. ``failed``: what to tell the user."""
+    """``changed``: ``snapshot`` is another. ``levels``: before and after, dBFS, and what was removed, dB. ``spectra``
+    and ``ended``: see the daemon's signals Spectra and ListeningEnded. ``failed``: what to tell the user."""
 
     def __init__(self, bus: Any) -> None:
         """``bus`` is the session bus's Gio.DBusConnection, or None where there is none."""
@@ -62,6 +63,39 @@ class Daemon(GObject.Object):  # type: ignore[misc]
     def call(self, member: str, arguments: Any = None) -> None:
         """Call a method whose answer is of no interest. Refusals as of ``set``."""
         self._send(NAME, member, arguments)
+
+    @property
+    def listening(self) -> str:
+        """What the daemon lets hear; see its method Listen."""
+        return str(self.value("Listening", ""))
+
+    def listen(self, what: str) -> None:
+        """Hear something, or with "" nothing any longer. Refusals as of ``set``."""
+        if what or self.listening:
+            self.call("Listen", GLib.Variant("(s)", (what,)))
+
+    def ask(self, member: str, answered: Callable[[Any], None]) -> None:
+        """Call a method without arguments; ``answered`` gets all it returns. Refusals as of ``set``."""
+        self._ask(NAME, member, None, answered, lambda words: self.emit("failed", words), is_whole=True)
+
+    def save_take(self, microphone: int, clean: int, saved: Callable[[], None]) -> None:
+        """Have the take written into two open files, which stay the caller's. Refusals as of ``set``."""
+        files = Gio.UnixFDList.new()
+        arguments = GLib.Variant("(hh)", (files.append(microphone), files.append(clean)))
+
+        def done(bus: Any, result: Any) -> None:
+            try:
+                bus.call_with_unix_fd_list_finish(result)
+            except GLib.Error as error:
+                Gio.DBusError.strip_remote_error(error)
+                self.emit("failed", error.message)
+                return
+            saved()
+
+        no_start = Gio.DBusCallFlags.NO_AUTO_START
+        self._bus.call_with_unix_fd_list(
+            NAME, PATH, NAME, "SaveTake", arguments, None, no_start, _PATIENCE_MS, files, None, done
+        )
 
     def watch(self, wanted: bool) -> None:
         """Ask for ``levels`` and ``spectra``, or give them up."""
@@ -147,6 +181,8 @@ class Daemon(GObject.Object):  # type: ignore[misc]
         member, body = arguments[4], arguments[5]
         if member == "Spectra":
             self.emit("spectra", *(body.get_child_value(n).get_data_as_bytes().get_data() for n in (0, 1)))
+        elif member == "ListeningEnded":
+            self.emit("ended", *body.unpack())
         elif member == "MicrophonesChanged":
             self.refresh()
 
@@ -164,6 +200,7 @@ class Daemon(GObject.Object):  # type: ignore[misc]
         arguments: Any,
         answered: Callable[[Any], None],
         failed: Callable[[str], None],
+        is_whole: bool = False,
     ) -> None:
         if self._bus is None:
             failed(_("There is no session bus."))
@@ -176,7 +213,7 @@ class Daemon(GObject.Object):  # type: ignore[misc]
                 Gio.DBusError.strip_remote_error(error)
                 failed(error.message)
                 return
-            answered(answer[0] if answer else None)
+            answered(answer if is_whole else answer[0] if answer else None)
 
         no_start = Gio.DBusCallFlags.NO_AUTO_START
         self._bus.call(NAME, PATH, interface, member, arguments, None, no_start, _PATIENCE_MS, None, done)

@@ -15,6 +15,7 @@ from densenoiser_tray.status import Condition, DaemonSnapshot
 from .accessible import name
 from .daemon import Daemon
 from .remedy import Remedy
+from .rows import ChoiceRow, SwitchRow, row
 
 _STRONGEST_DB = 40.0
 """The slider's right end: there the strength is full."""
@@ -39,10 +40,10 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
         self._strength = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, 0.0, _STRONGEST_DB, 1.0)
         self._strength.set_size_request(180, -1)
         self._strength.connect("value-changed", lambda *_: self._change_strength())
-        self._strength_row = _row(_("Strength"), self._strength)
+        self._strength_row = row(_("Strength"), self._strength)
         name(self._strength, _("Strength"))
-        self._microphones = _Choice(_("Microphone"), lambda chosen: self._change("Microphone", "s", chosen))
-        self._models = _Choice(_("Filter"), lambda chosen: self._change("Model", "s", chosen))
+        self._microphones = ChoiceRow(_("Microphone"), lambda chosen: self._change("Microphone", "s", chosen))
+        self._models = ChoiceRow(_("Filter"), lambda chosen: self._change("Model", "s", chosen))
         self._groups(
             (None, (self._status, *self._trouble.rows)),
             (None, (self._enabled.row, self._muted.row, self._strength_row)),
@@ -56,12 +57,12 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
     def _groups(self, *groups: tuple[str | None, Sequence[Any]]) -> None:
         for title, rows in groups:
             group = Adw.PreferencesGroup(title=title or "")
-            for row in rows:
-                group.add(row)
+            for part in rows:
+                group.add(part)
             self.add(group)
 
-    def _switch(self, title: str, subtitle: str, wanted: str) -> _Switch:
-        return _Switch(title, subtitle, lambda is_on: self._change(wanted, "b", is_on))
+    def _switch(self, title: str, subtitle: str, wanted: str) -> SwitchRow:
+        return SwitchRow(title, subtitle, lambda is_on: self._change(wanted, "b", is_on))
 
     def _show(self) -> None:
         snapshot = self._daemon.snapshot
@@ -103,52 +104,6 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
         strength = math.inf if position >= _STRONGEST_DB else position
         self._strength_row.set_subtitle(strength_label(strength))
         self._change("Strength", "d", strength)
-
-
-class _Switch:
-    """A row with a switch."""
-
-    def __init__(self, title: str, subtitle: str, change: Any) -> None:
-        self._switch = Gtk.Switch(valign=Gtk.Align.CENTER)
-        self.row = _row(title, self._switch, subtitle)
-        self.row.set_activatable_widget(self._switch)
-        self._switch.connect("notify::active", lambda *_: change(self._switch.get_active()))
-
-    def show(self, is_on: bool) -> None:
-        self._switch.set_active(is_on)
-
-
-class _Choice(Adw.ComboRow):  # type: ignore[misc]
-    """A row that opens a list of names."""
-
-    def __init__(self, title: str, change: Any) -> None:
-        super().__init__(title=title, use_subtitle=False)
-        self._change = change
-        self._keys: list[str] = []
-        self._labels: list[str] = []
-        self._is_showing = False
-        self.connect("notify::selected", lambda *_: self._on_selected())
-
-    def show(self, labels: dict[str, str], chosen: str) -> None:
-        """Offers ``labels`` by their keys. Nothing is changed by that."""
-        self._is_showing = True
-        if (list(labels), list(labels.values())) != (self._keys, self._labels):
-            self._keys, self._labels = list(labels), list(labels.values())
-            self.set_model(Gtk.StringList.new(self._labels))
-        if chosen in self._keys:
-            self.set_selected(self._keys.index(chosen))
-        self._is_showing = False
-
-    def _on_selected(self) -> None:
-        place = self.get_selected()
-        if not self._is_showing and place < len(self._keys):
-            self._change(self._keys[place])
-
-
-def _row(title: str, control: Any, subtitle: str = "") -> Any:
-    row = Adw.ActionRow(title=title, subtitle=subtitle)
-    row.add_suffix(control)
-    return row
 
 
 def _icon(snapshot: DaemonSnapshot) -> str:

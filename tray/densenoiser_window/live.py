@@ -10,6 +10,7 @@ from densenoiser_tray.i18n import _
 from densenoiser_tray.status import DaemonSnapshot
 
 from .accessible import name
+from .daemon import Daemon
 from .spectrogram import Spectrogram
 
 _QUIETEST_DBFS = -70.0
@@ -21,31 +22,48 @@ _HOLD_UPDATES = 15
 class Live(Gtk.Box):  # type: ignore[misc]
     """Two spectrograms, a level each, and what was removed."""
 
-    def __init__(self) -> None:
+    def __init__(self, daemon: Daemon) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=12)
+        self._daemon = daemon
         for side in ("start", "end", "top", "bottom"):
             getattr(self, f"set_margin_{side}")(12)
         self._levels = _QUIETEST_DBFS, _QUIETEST_DBFS, 0.0
         self._columns = 0
         self._hint = Gtk.Label(wrap=True, xalign=0.0, css_classes=["dim-label"])
+        self._open = Gtk.Button(label=_("Open the microphone now"), halign=Gtk.Align.START)
+        self._open.connect("clicked", lambda *_: self._daemon.listen("nothing"))
         self._removed = Gtk.Label(xalign=0.0, css_classes=["title-3"])
         self.before, self.after = Spectrogram(_("The microphone")), Spectrogram(_("What programs hear"))
         self._before_level, self._after_level = (
             _Level(_("Level of the microphone")),
             _Level(_("Level that programs hear")),
         )
-        for part in (self._hint, self.before, self._before_level, self.after, self._after_level, self._removed):
+        for part in (
+            self._hint,
+            self._open,
+            self.before,
+            self._before_level,
+            self.after,
+            self._after_level,
+            self._removed,
+        ):
             self.append(part)
 
     def show(self, snapshot: DaemonSnapshot) -> None:
         """Says why nothing moves, where nothing does."""
         words = (
             ""
-            if snapshot.listeners
+            if snapshot.listeners or self._daemon.listening
             else _("Nobody is listening now. It moves as soon as a program uses DenseNoiser Mic.")
         )
         self._hint.set_label(words)
         self._hint.set_visible(bool(words))
+        self._open.set_visible(bool(words))
+
+    def leave(self) -> None:
+        """It is not looked at any longer."""
+        if self._daemon.listening == "nothing":
+            self._daemon.listen("")
 
     def show_levels(self, before: float, after: float, removed: float) -> None:
         """dBFS, dBFS and dB. They are drawn with the next columns: each drawing of the window costs."""

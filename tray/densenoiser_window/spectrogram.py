@@ -44,6 +44,14 @@ class Spectrogram(Gtk.Widget):  # type: ignore[misc]
         self._texture = None
         self.queue_draw()
 
+    def fill(self, columns: bytes) -> None:
+        """Show these columns, the newest last, and nothing else."""
+        count = len(columns) // BANDS
+        for band, row in enumerate(reversed(self._rows)):
+            row[:] = (bytes(_COLUMNS) + columns[band::BANDS])[count:][-_COLUMNS:]
+        self._texture = None
+        self.queue_draw()
+
     def do_snapshot(self, snapshot: Any) -> None:
         """Called by GTK when the widget is drawn."""
         width, height = self.get_width(), self.get_height()

@@ -10,7 +10,9 @@ from densenoiser_tray.i18n import _
 
 from .daemon import Daemon
 from .home import Home
+from .listen import Listen
 from .live import Live
+from .take import TakePage
 
 _WIDTH, _HEIGHT = 520, 740
 
@@ -23,13 +25,16 @@ class Window(Adw.ApplicationWindow):  # type: ignore[misc]
         self._daemon = daemon
         self._was_running = False
         self._pages = Adw.ViewStack()
-        self._live = Live()
+        self._live = Live(daemon)
+        self._left: Any = None
         for page, name, title, icon in (
             (Home(daemon), "home", _("Home"), "audio-input-microphone-symbolic"),
             (self._live, "live", _("Live"), "view-continuous-symbolic"),
+            (Listen(daemon), "listen", _("Listen"), "audio-headphones-symbolic"),
+            (TakePage(daemon), "test", _("Test"), "media-record-symbolic"),
         ):
             self._pages.add_titled(page, name, title).set_icon_name(icon)
-        self._pages.connect("notify::visible-child", lambda *_: self._watch())
+        self._pages.connect("notify::visible-child", lambda *_: self._turn())
         self._absent = _absent(daemon)
         self._stack = Gtk.Stack(transition_type=Gtk.StackTransitionType.CROSSFADE)
         self._stack.add_child(self._pages)
@@ -59,6 +64,13 @@ class Window(Adw.ApplicationWindow):  # type: ignore[misc]
         if snapshot.is_running and not self._was_running:
             self._watch()
         self._was_running = snapshot.is_running
+
+    def _turn(self) -> None:
+        """Another page is looked at: the last one falls silent."""
+        left, self._left = self._left, self._pages.get_visible_child()
+        if left is not None and left is not self._left and hasattr(left, "leave"):
+            left.leave()
+        self._watch()
 
     def _watch(self) -> None:
         self._daemon.watch(self._pages.get_visible_child() is self._live)
