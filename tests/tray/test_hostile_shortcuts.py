@@ -34,6 +34,9 @@ def test_only_the_portal_presses_keys(bus: str, chosen: Desktop, daemon: QuietDa
     start_tray(["--without-icon"], **WAYLAND)
     wait_until(lambda: triggers().get("toggle") == "F6", 20)
     liar = StrangePortal(bus, lambda _call: None, name="")
+    applied: list[bool] = []
+    apply = daemon.controls.apply
+    daemon.controls.apply = lambda settings: (applied.append(settings.enabled), apply(settings))[1]  # type: ignore[method-assign,func-returns-value]
     try:
         tray = liar.owner(NAME)
         part = tray.removeprefix(":").replace(".", "_")
@@ -46,9 +49,10 @@ def test_only_the_portal_presses_keys(bus: str, chosen: Desktop, daemon: QuietDa
         )
         liar.signal(SHORTCUTS, "Activated", "s", "toggle", to=tray)
         liar.signal("org.freedesktop.portal.Request", "Response", "", to=tray)
-        chosen.press("push-to-talk")
         chosen.press("toggle")  # comes after all of that
-        wait_until(lambda: daemon.controls.settings.enabled is False)
+        wait_until(lambda: applied)
+        time.sleep(0.3)
+        assert applied == [False]
         assert shown("ShortcutBackend") == "portal"
         chosen.press("fly")
         chosen.press("toggle")
