@@ -17,8 +17,15 @@ ROOT = Path(__file__).parents[2]
 class Window:
     """A running ``densenoiser-window``."""
 
-    def __init__(self, environment: Mapping[str, str], display: str) -> None:
-        """In this environment, on this display, without a graphics card and in English unless it says otherwise."""
+    def __init__(self, environment: Mapping[str, str], display: str, is_first: bool = False) -> None:
+        """In this environment, on this display, without a graphics card and in English unless it says otherwise.
+
+        ``is_first``: nobody has seen its first steps. XDG_CONFIG_HOME is in the environment.
+        """
+        chosen = Path(environment["XDG_CONFIG_HOME"]) / "densenoiser" / "desktop.ini"
+        if not is_first and not chosen.exists():
+            chosen.parent.mkdir(parents=True, exist_ok=True)
+            chosen.write_text("[desktop]\nfirst-steps = seen\n")
         self.environment = {
             "LANGUAGE": "en",
             **environment,
@@ -64,6 +71,13 @@ class Window:
 
     def shows(self, words: str) -> bool:
         return any(words in (node["name"] or "") for node in self.tree())
+
+    def has(self, role: str, name: str) -> bool:
+        return any((node["role"], node["name"]) == (role, name) for node in self.tree())
+
+    def checked(self) -> frozenset[str]:
+        """Names of the switches that are on."""
+        return frozenset(node["name"] for node in self.tree() if node["checked"])
 
     def tab_to(self, role: str, name: str) -> None:
         """As a person does who has no mouse."""

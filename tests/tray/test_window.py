@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from tests.support.quiet_daemon import QuietDaemon
-from tests.support.recorded_controls import WEBCAM
+from tests.support.recorded_controls import WEBCAM, RecordedControls
 from tests.support.waiting import wait_until
 from tests.support.window import Window
 
 from densenoiser_daemon.status import Fact, Levels, ReasonCode, State
+
+HEARD = {"Hear yourself", "Hear the microphone", "Hear what was removed"}
 
 
 @pytest.fixture
@@ -24,9 +28,10 @@ def open_window(bus: str, tall_display: str, tmp_path: Path) -> Iterator[Callabl
     """Opens the window with changes of the environment."""
     opened: list[Window] = []
 
-    def start(**changes: str) -> Window:
-        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "DBUS_SESSION_BUS_ADDRESS": bus, **changes}
-        opened.append(Window(environment, tall_display))
+    def start(is_first: bool = False, **changes: str) -> Window:
+        folders = {"XDG_CACHE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config"), "HOME": str(tmp_path)}
+        environment = os.environ | folders | {"DBUS_SESSION_BUS_ADDRESS": bus, **changes}
+        opened.append(Window(environment, tall_display, is_first))
         return opened[-1].await_there()
 
     yield start
@@ -115,6 +120,113 @@ def test_the_live_page_moves_while_it_is_looked_at(daemon: QuietDaemon, open_win
     wait_until(lambda: daemon.controls.shows_spectra, 10, "spectra are asked for")
     window.process.kill()
     wait_until(lambda: not daemon.controls.shows_spectra, 10, "they end with the window")
+
+
+def test_each_side_can_be_heard_one_at_a_time(daemon: QuietDaemon, open_window: Callable[..., Window]) -> None:
+    daemon.start()
+    window = open_window()
+    listening = daemon.controls.listening
+    window.act("page tab", "Listen")
+    for name, what in (
+        ("Hear yourself", "clean"),
+        ("Hear the microphone", "microphone"),
+        ("Hear what was removed", "removed"),
+    ):
+        window.act("check box", name)
+        wait_until(lambda w=what: listening.what == w, 5, "it is heard")  # type: ignore[misc]
+        wait_until(lambda n=name: window.checked() & HEARD == {n}, 5, "it alone is shown")  # type: ignore[misc]
+    listening.end()
+    wait_until(lambda: not window.checked() & HEARD, 5, "it is shown that it is over")
+    window.act("check box", "Hear yourself")
+    wait_until(lambda: listening.what == "clean", 5, "it is heard again")
+    window.act("page tab", "Home")
+    wait_until(lambda: listening.what == "", 5, "who looks elsewhere hears nothing")
+
+
+def test_it_is_said_why_nothing_is_heard_any_longer(
+    daemon: QuietDaemon, open_window: Callable[..., Window], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("densenoiser_daemon.hearing.listening.LONGEST_SECONDS", 2.0)
+    daemon.start()
+    window = open_window()
+    window.act("page tab", "Listen")
+    window.act("check box", "Hear yourself")
+    wait_until(lambda: window.shows("Stopped after two minutes"), 20, "it is said")
+
+
+def test_a_take_is_recorded_shown_played_and_saved(
+    daemon: QuietDaemon, open_window: Callable[..., Window], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("densenoiser_daemon.hearing.listening.TAKE_SECONDS", 2.0)
+    daemon.start()
+    window = open_window()
+    controls = daemon.controls
+    window.act("page tab", "Test")
+    assert not window.shows("Play before")
+    window.act("push button", "Record ten seconds")
+    wait_until(lambda: controls.is_held, 5, "the microphone is open")
+    noise = (0.1 * np.random.default_rng(1).standard_normal(480)).astype(np.float32)
+    for _frame in range(250):
+        controls.tap.note(noise, 0.01 * noise, 480)
+        time.sleep(0.01)
+    wait_until(lambda: window.shows("Noise: 40 dB quieter"), 10, "the figures are shown")
+    assert window.shows("Nobody spoke")
+    for name, level in (("Play before", 0.1), ("Play after", 0.001)):
+        window.act("push button", name)
+        wait_until(lambda v=level: abs(rms(controls) / v - 1) < 0.1, 10, "it is played")  # type: ignore[misc]
+    wait_until(lambda: controls.listening.what == "", 10, "it is over")
+    window.act("push button", "Save…")
+    wait_until(lambda: window.has("push button", "Save here Save here"), 10, "it asks where")
+    window.act("push button", "Save here Save here")
+    wait_until(lambda: window.shows("Saved in"), 10, "it is saved")
+    before, after = sorted(tmp_path.glob("DenseNoiser*.wav"), reverse=True)
+    assert [path.stat().st_mode & 0o777 for path in (before, after)] == [0o600, 0o600]
+    for path, level in ((before, 0.1), (after, 0.001)):
+        assert np.std(soundfile.read(path)[0]) == pytest.approx(level, rel=0.1)
+    window.act("page tab", "Home")
+    window.process.kill()
+    wait_until(lambda: controls.listening.take is None, 10, "it is forgotten with the window")
+
+
+def rms(controls: RecordedControls) -> float:
+    """Of what was played last."""
+    played = controls.output.played[-4800:]
+    return float(np.sqrt(np.mean(played**2))) if len(played) else 0.0
+
+
+def test_the_first_steps_come_once(daemon: QuietDaemon, open_window: Callable[..., Window], tmp_path: Path) -> None:
+    daemon.start()
+    window = open_window(is_first=True)
+    wait_until(lambda: window.shows("Which microphone do you speak into?"), 10, "the first step is shown")
+    window.act("push button", "Next")
+    wait_until(lambda: daemon.controls.is_held and daemon.controls.shows_spectra, 10, "one sees oneself")
+    window.act("push button", "Next")
+    wait_until(lambda: not daemon.controls.is_held and not daemon.controls.shows_spectra, 10, "no longer")
+    window.act("check box", "Use as the default microphone")
+    wait_until(lambda: daemon.controls.settings.default, 5, "it is the default")
+    window.act("push button", "Next")
+    wait_until(lambda: window.shows("Done"), 5, "it is the last step")
+    window.act("push button", "Done")
+    wait_until(lambda: not window.shows("Step 4 of 4"), 5, "they are gone")
+    window.close()
+    again = open_window(is_first=True)
+    wait_until(lambda: again.shows("Removing noise for Zoom"), 10, "the headline is shown")
+    assert not again.shows("Step 1 of 4")
+
+
+def test_preferences_are_kept(daemon: QuietDaemon, open_window: Callable[..., Window], tmp_path: Path) -> None:
+    daemon.start()
+    window = open_window()
+    wait_until(lambda: window.shows("Removing noise for Zoom"), 10, "the headline is shown")
+    window.keys("ctrl+comma")
+    wait_until(lambda: window.has("check box", "Start at login"), 10, "preferences are open")
+    assert window.shows("The tray holds the shortcuts, and it is not running")
+    window.act("check box", "Start at login")
+    entry = tmp_path / "config" / "autostart" / "org.densenoiser.DenseNoiser.desktop"
+    wait_until(entry.is_file, 5, "the entry is there")
+    window.act("check box", "Notifications")
+    chosen = tmp_path / "config" / "densenoiser" / "desktop.ini"
+    wait_until(lambda: "notifications = off" in chosen.read_text(), 5, "it is stored")
 
 
 def test_the_window_speaks_russian(daemon: QuietDaemon, open_window: Callable[..., Window]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from . import autostart, menu, programs
+from . import autostart, menu, preferences, programs
 from .daemon_link import DaemonLink
 from .menu import Action, Do
 from .notifications import Announcer, Notification
@@ -62,7 +62,8 @@ class Tray:
     def _update(self, daemon: DaemonSnapshot) -> None:
         self._daemon = daemon
         self._redraw()
-        if notification := self._announcer.announce(daemon):
+        notification = self._announcer.announce(daemon)
+        if notification is not None and preferences.has_notifications():
             self._client.notify(notification, APP_ICON)
         if self._announcer.wait_seconds:
             self._client.report_in(self._announcer.wait_seconds)

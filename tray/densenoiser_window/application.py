@@ -9,6 +9,7 @@ from gi.repository import Adw, Gio, GLib, Gtk
 from densenoiser_tray.i18n import _
 
 from .daemon import Daemon
+from .preferences_window import Preferences
 from .window import Window
 
 APPLICATION_ID = "org.densenoiser.Window1"
@@ -31,6 +32,10 @@ class Application(Adw.Application):  # type: ignore[misc]
         leave.connect("activate", lambda *_: self.quit())
         self.add_action(leave)
         self.set_accels_for_action("app.quit", ["<Control>q", "<Control>w"])
+        preferences = Gio.SimpleAction.new("preferences", None)
+        preferences.connect("activate", lambda *_: Preferences(self._window).present())
+        self.add_action(preferences)
+        self.set_accels_for_action("app.preferences", ["<Control>comma"])
         about = Gio.SimpleAction.new("about", None)
         about.connect("activate", lambda *_: self._show_about())
         self.add_action(about)

@@ -31,18 +31,12 @@ class Listen(Adw.PreferencesPage):  # type: ignore[misc]
             "removed": self._row("removed", _("Hear what was removed"), _("There should be no words in it")),
         }
         self._ended = Gtk.Label(wrap=True, xalign=0.0)
-        for title, rows in (
-            ("", [hint]),
-            (_("You hear it where the desktop plays; programs do not. It ends after two minutes."), []),
-            ("", [row.row for row in self._rows.values()]),
-        ):
-            group = Adw.PreferencesGroup(description=title)
+        about = _("You hear it where the desktop plays; programs do not. It ends after two minutes.")
+        for words, rows in (("", [hint]), (about, [row.row for row in self._rows.values()]), ("", [self._ended])):
+            group = Adw.PreferencesGroup(description=words)
             for row in rows:
                 group.add(row)
             self.add(group)
-        group = Adw.PreferencesGroup()
-        group.add(self._ended)
-        self.add(group)
         daemon.connect("changed", lambda *_: self._show())
         daemon.connect("ended", lambda _daemon, what, why: self._tell(what, why))
         self._show()

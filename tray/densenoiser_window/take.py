@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gi.repository import GLib, Gtk
+from gi.repository import Gio, GLib, Gtk
 
 from densenoiser_tray.i18n import _
 
@@ -37,13 +37,13 @@ class TakePage(Gtk.Box):  # type: ignore[misc]
         self._progress = Gtk.ProgressBar(visible=False)
         self._progress.update_property([Gtk.AccessibleProperty.LABEL], [_("Recording")])
         self._spectrograms = Spectrogram(_("The microphone")), Spectrogram(_("What programs hear"))
-        self._players = [Gtk.ToggleButton(label=_("Play the microphone")), Gtk.ToggleButton(label=_("Play the result"))]
+        self._players = [Gtk.ToggleButton(label=_("Play before")), Gtk.ToggleButton(label=_("Play after"))]
         for what, player in zip(_SIDES, self._players, strict=True):
             player.connect("clicked", self._play, what)
         self._figures = Gtk.Label(wrap=True, xalign=0.0)
-        self._save = Gtk.Button(label=_("Save both…"))
+        self._save = Gtk.Button(label=_("Save…"))
         self._save.connect("clicked", lambda *_: self._ask_where())
-        buttons = Gtk.Box(spacing=6, homogeneous=True)
+        buttons = Gtk.Box(spacing=6)
         for button in (*self._players, self._save):
             buttons.append(button)
         self._result = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, visible=False)
@@ -111,6 +111,8 @@ class TakePage(Gtk.Box):  # type: ignore[misc]
             _("Save here"),
             _("Cancel"),
         )
+        music = GLib.get_user_special_dir(GLib.UserDirectory.DIRECTORY_MUSIC) or GLib.get_home_dir()
+        self._dialog.set_current_folder(Gio.File.new_for_path(music))
         self._dialog.connect("response", self._on_where)
         self._dialog.show()
 

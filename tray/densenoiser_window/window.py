@@ -6,9 +6,12 @@ from typing import Any
 
 from gi.repository import Adw, Gio, Gtk
 
+from densenoiser_tray import preferences
 from densenoiser_tray.i18n import _
 
+from .accessible import name
 from .daemon import Daemon
+from .first_steps import FirstSteps
 from .home import Home
 from .listen import Listen
 from .live import Live
@@ -27,13 +30,13 @@ class Window(Adw.ApplicationWindow):  # type: ignore[misc]
         self._pages = Adw.ViewStack()
         self._live = Live(daemon)
         self._left: Any = None
-        for page, name, title, icon in (
+        for page, key, title, icon in (
             (Home(daemon), "home", _("Home"), "audio-input-microphone-symbolic"),
             (self._live, "live", _("Live"), "view-continuous-symbolic"),
             (Listen(daemon), "listen", _("Listen"), "audio-headphones-symbolic"),
             (TakePage(daemon), "test", _("Test"), "media-record-symbolic"),
         ):
-            self._pages.add_titled(page, name, title).set_icon_name(icon)
+            self._pages.add_titled(page, key, title).set_icon_name(icon)
         self._pages.connect("notify::visible-child", lambda *_: self._turn())
         self._absent = _absent(daemon)
         self._stack = Gtk.Stack(transition_type=Gtk.StackTransitionType.CROSSFADE)
@@ -63,7 +66,17 @@ class Window(Adw.ApplicationWindow):  # type: ignore[misc]
         self._live.show(snapshot)
         if snapshot.is_running and not self._was_running:
             self._watch()
+            self._greet()
         self._was_running = snapshot.is_running
+
+    def _greet(self) -> None:
+        """The first steps, the first time that there is a daemon."""
+        if not preferences.has_seen_first_steps():
+            try:
+                preferences.set_seen_first_steps()
+            except OSError:
+                return  # they would come again and again
+            FirstSteps(self, self._daemon).present()
 
     def _turn(self) -> None:
         """Another page is looked at: the last one falls silent."""
@@ -90,6 +103,11 @@ def _absent(daemon: Daemon) -> Any:
 
 def _menu() -> Any:
     entries = Gio.Menu()
+    entries.append(_("Preferences"), "app.preferences")
     entries.append(_("About DenseNoiser"), "app.about")
     entries.append(_("Close"), "app.quit")
-    return Gtk.MenuButton(icon_name="open-menu-symbolic", menu_model=entries, primary=True, tooltip_text=_("Main menu"))
+    button = Gtk.MenuButton(
+        icon_name="open-menu-symbolic", menu_model=entries, primary=True, tooltip_text=_("Main menu")
+    )
+    name(button, _("Main menu"))
+    return button
