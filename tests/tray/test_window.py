@@ -183,7 +183,6 @@ def test_a_take_is_recorded_shown_played_and_saved(
     assert [path.stat().st_mode & 0o777 for path in (before, after)] == [0o600, 0o600]
     for path, level in ((before, 0.1), (after, 0.001)):
         assert np.std(soundfile.read(path)[0]) == pytest.approx(level, rel=0.1)
-    window.act("page tab", "Home")
     window.process.kill()
     wait_until(lambda: controls.listening.take is None, 10, "it is forgotten with the window")
 

@@ -130,10 +130,10 @@ def _group(row: Any) -> Any:
 def _programs() -> Any:
     group = Adw.PreferencesGroup()
     for name, where in (
-        ("Discord", _("Settings, Voice and Video, Noise Suppression: None")),
+        ("Discord", _("Settings, Voice & Video, Noise Suppression: None")),
         ("Zoom", _("Settings, Audio, Original sound for musicians; or Background noise suppression: Low")),
         ("Google Meet", _("Settings, Audio, Noise cancellation: off")),
         (_("Chrome, Firefox"), _("They have no switch of their own: each page decides")),
     ):
-        group.add(Adw.ActionRow(title=name, subtitle=where, subtitle_lines=0))
+        group.add(Adw.ActionRow(title=name, subtitle=where, subtitle_lines=0, use_markup=False))
     return group
