@@ -135,5 +135,5 @@ def _programs() -> Any:
         ("Google Meet", _("Settings, Audio, Noise cancellation: off")),
         (_("Chrome, Firefox"), _("They have no switch of their own: each page decides")),
     ):
-        group.add(Adw.ActionRow(title=name, subtitle=where, subtitle_lines=0, use_markup=False))
+        group.add(Adw.ActionRow(use_markup=False, title=name, subtitle=where, subtitle_lines=0))
     return group
