@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 class Window:
     """A running ``densenoiser-window``."""
 
-    def __init__(self, environment: Mapping[str, str], display: str, is_first: bool = False) -> None:
+    def __init__(self, environment: Mapping[str, str], display: str, is_first: bool = False, *options: str) -> None:
         """In this environment, on this display, without a graphics card and in English unless it says otherwise.
 
         ``is_first``: nobody has seen its first steps. XDG_CONFIG_HOME is in the environment.
@@ -35,9 +35,10 @@ class Window:
             "GTK_A11Y": "atspi",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "densenoiser_window.main"],
+            [sys.executable, "-m", "densenoiser_window.main", *options],
             env=self.environment,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
 
@@ -47,9 +48,9 @@ class Window:
         return self
 
     def close(self) -> str:
-        """End it; what it said on standard error."""
+        """End it; what it printed."""
         self.process.terminate()
-        return self.process.communicate(timeout=10)[1]
+        return self.process.communicate(timeout=10)[0]
 
     def tree(self) -> list[dict[str, Any]]:
         printed = self._probe("tree").stdout

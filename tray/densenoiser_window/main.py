@@ -17,6 +17,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="densenoiser-window", description=_("Opens DenseNoiser's window, or shows the one that is open.")
     )
+    about_frames = _("print at the end how long frames took to draw")
+    parser.add_argument("--frame-times", action="store_true", help=about_frames)
     version = importlib.metadata.version("densenoiser")
     about_version = _("show program's version number and exit")  # argparse in Python 3.11 does not translate it
     parser.add_argument("--version", action="version", version=f"%(prog)s {version}", help=about_version)
@@ -25,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the window until it is closed; the exit code."""
-    build_parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     try:
         import gi  # noqa: PLC0415  (an installation without GTK 4 is told so)
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ).format(error=error, packages=_NEEDED)
         )
         return 1
-    return int(Application().run([sys.argv[0]]))
+    return int(Application(args.frame_times).run([sys.argv[0]]))
 
 
 if __name__ == "__main__":
