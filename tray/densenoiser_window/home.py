@@ -51,7 +51,9 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
             (_("Now"), (self._listeners, self._delay)),
         )
         daemon.connect("changed", lambda *_: self._show())
-        daemon.connect("levels", lambda *_: self._show_delay())
+        # Another page may be looked at: each new text has the whole window laid out anew.
+        daemon.connect("levels", lambda *_: self.get_mapped() and self._show_delay())
+        self.connect("map", lambda *_: self._show_delay())
         self._show()
 
     def _groups(self, *groups: tuple[str | None, Sequence[Any]]) -> None:

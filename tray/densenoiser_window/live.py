@@ -14,7 +14,8 @@ from .daemon import Daemon
 from .spectrogram import Spectrogram
 
 _QUIETEST_DBFS = -70.0
-_COLUMNS_A_LEVEL, _COLUMNS_A_NUMBER = 2, 8
+_COLUMNS_A_DRAWING, _COLUMNS_A_NUMBER = 2, 8
+"""Without a graphics card it is drawing that costs, not columns."""
 _HOLD_UPDATES = 15
 """How long a peak is held: 1.5 s, at ten levels a second."""
 
@@ -71,10 +72,11 @@ class Live(Gtk.Box):  # type: ignore[misc]
 
     def show_spectra(self, before: bytes, after: bytes) -> None:
         """The next column of each."""
-        self.before.add(before)
-        self.after.add(after)
         self._columns += 1
-        if self._columns % _COLUMNS_A_LEVEL == 0:
+        is_drawn = self._columns % _COLUMNS_A_DRAWING == 0
+        self.before.add(before, is_drawn)
+        self.after.add(after, is_drawn)
+        if is_drawn:
             self._draw_levels(is_read=self._columns % _COLUMNS_A_NUMBER == 0)
 
     def _draw_levels(self, is_read: bool) -> None:

@@ -36,13 +36,14 @@ class Spectrogram(Gtk.Widget):  # type: ignore[misc]
         self._texture: Any = None
         self._palette: list[bytes] = []
 
-    def add(self, column: bytes) -> None:
-        """The next column: 48 levels, the lowest band first."""
+    def add(self, column: bytes, is_drawn: bool = True) -> None:
+        """The next column: 48 levels, the lowest band first. One that is not drawn yet comes with the next one."""
         for row, level in zip(self._rows, reversed(column), strict=True):
             del row[0]
             row.append(level)
-        self._texture = None
-        self.queue_draw()
+        if is_drawn:
+            self._texture = None
+            self.queue_draw()
 
     def fill(self, columns: bytes) -> None:
         """Show these columns, the newest last, and nothing else."""
