@@ -83,7 +83,8 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
         self._models.show(
             {n: model_label(n) for n in dict.fromkeys((*snapshot.models, snapshot.model))}, snapshot.model
         )
-        self._listeners.set_subtitle(", ".join(snapshot.listeners) or _("Nobody: the microphone is released"))
+        nobody = _("You alone") if self._daemon.listening else _("Nobody: the microphone is released")
+        self._listeners.set_subtitle(", ".join(snapshot.listeners) or nobody)
         self._show_delay()
         self._is_showing = False
 

@@ -18,7 +18,7 @@ Fact = Sequence[Any]
 
 def headline(values: Properties) -> str:
     """What the daemon does, in one sentence."""
-    listeners = ", ".join(values["Listeners"])
+    listeners = ", ".join(values["Listeners"]) or _("you alone")
     troubles = {
         State.WAITING_FOR_SERVER: _("waiting for the sound server: {reason}"),
         State.WAITING_FOR_MICROPHONE: _("waiting for a microphone: {reason}"),

@@ -23,6 +23,11 @@ def test_every_state_has_words(state: State) -> None:
     assert ("why" in text) == (state is not State.IDLE)
 
 
+def test_who_hears_himself_alone_is_told_so() -> None:
+    values = {"State": "running", "Reason": ["", {}], "Listeners": [], "Muted": False, "Enabled": True}
+    assert status_text.headline(values) == "removing noise for you alone"
+
+
 DETAILS = {"error": "no answer", "microphone": "Yeti", "chosen": "densenet-small", "lighter": "densenet-tiny"}
 
 
