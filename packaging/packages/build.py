@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -65,8 +64,8 @@ def build() -> dict[str, str]:
     layout.lay_out(BUILD / "root", bundle, sources, licences.collect(_modules(bundle), bundle), int(epoch))
     DIST.mkdir(exist_ok=True)
     machine = ARCHITECTURES[platform.machine()]
-    variables = {"PACKAGE_VERSION": version, "PACKAGE_ARCH": machine, "PACKAGE_ROOT": str(BUILD / "root")}
-    packages = [_package(kind, version, machine, variables) for kind in FORMATS]
+    os.environ.update(PACKAGE_VERSION=version, PACKAGE_ARCH=machine)
+    packages = [_package(kind, version, machine) for kind in FORMATS]
     packages.append(_tarball(version, int(epoch)))
     return _report(bundle, packages)
 
@@ -104,7 +103,7 @@ def _modules(bundle: Path) -> set[str]:
     return {name for name in archive.open_embedded_archive("PYZ.pyz").toc if not name.startswith("pyi")}
 
 
-def _package(kind: str, version: str, machine: str, variables: Mapping[str, str]) -> Path:
+def _package(kind: str, version: str, machine: str) -> Path:
     """Lets nfpm make a package of this kind."""
     release = platform.machine()
     name = {
@@ -112,7 +111,6 @@ def _package(kind: str, version: str, machine: str, variables: Mapping[str, str]
         "rpm": f"densenoiser-{version}-1.{release}.rpm",
         "archlinux": f"densenoiser-{version}-1-{release}.pkg.tar.zst",
     }[kind]
-    os.environ.update(variables)
     nfpm = str(BUILD / "venv" / "bin" / "nfpm")
     _run(nfpm, "package", "--config", str(HERE / "nfpm.yaml"), "--packager", kind, "--target", str(DIST / name))
     return DIST / name
