@@ -90,9 +90,9 @@ def _window(root: Path, sources: Path) -> None:
     (own,) = sources.glob("densenoiser-*.dist-info")
     (root / WINDOW / own.name).mkdir()
     shutil.copyfile(own / "METADATA", root / WINDOW / own.name / "METADATA")
-    launcher = root / "usr/bin/densenoiser-window"
-    shutil.copyfile(Path(__file__).with_name("densenoiser-window"), launcher)
-    launcher.chmod(0o755)
+    here = Path(__file__).parent
+    shutil.copyfile(here / "window.py", root / WINDOW / "window.py")
+    shutil.copyfile(here / "densenoiser-window", root / "usr/bin/densenoiser-window")
 
 
 def _imported_by_window(sources: Path) -> set[Path]:
