@@ -111,7 +111,7 @@ def attempt(trial: Trial, trees: Path) -> None:
         inside(root, "mkdir", "-p", *(f"/run/systemd/{name}" for name in ("machines", "seats", "sessions", "users")))
         install(root, package)
         person = ("runuser", "-u", "tester", "--", "env", "HOME=/home/tester", "USER=tester", "PATH=/usr/local/bin:/usr/bin:/bin")
-        inside(root, *person, "dbus-run-session", "--", "bash", "/opt/inside.sh")
+        inside(root, *person, "bash", "/opt/inside.sh")
         if (root / "tmp/window.png").is_file():
             shutil.copy(root / "tmp/window.png", trees / f"window-{trial.suite}-{package.suffix[1:]}.png")
         remove(root, package)

@@ -1,12 +1,16 @@
 #!/bin/bash
 # What a person does with an installed DenseNoiser, as that person, on a system with nothing running.
-# Usage: dbus-run-session -- inside.sh
+# Usage: inside.sh
 set -eu
 here=$(dirname "$0")
-export XDG_RUNTIME_DIR=/tmp/run-$$ DISPLAY=:97 LANGUAGE=C GSK_RENDERER=cairo
-mkdir -m 700 "$XDG_RUNTIME_DIR"
+if [ "${XDG_RUNTIME_DIR-}" != /tmp/run ]; then
+    # Before the bus, which gives its environment to what it starts.
+    export XDG_RUNTIME_DIR=/tmp/run DISPLAY=:97 LANGUAGE=C GSK_RENDERER=cairo
+    mkdir -m 700 "$XDG_RUNTIME_DIR"
+    exec dbus-run-session -- bash "$0"
+fi
 cd "$HOME"
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null' EXIT
+trap 'densenoiser quit >/dev/null 2>&1 || true; kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT
 
 step() { printf '%-10s %s\n' "$1" "$2"; }
 until_true() {
@@ -15,7 +19,8 @@ until_true() {
         sleep 0.1
     done
     echo "did not happen within 30 s: $*" >&2
-    cat /tmp/*.log >&2
+    tail -n 3 /tmp/*.log >&2
+    pactl list short sources >&2 || true
     return 1
 }
 owned() { dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner "string:$1" | grep -q true; }
@@ -35,7 +40,7 @@ began=$(date +%s%N)
 # Not as a job of this shell: the bus starts it.
 densenoiser on >/tmp/on.log 2>&1 || { cat /tmp/on.log; exit 1; }
 until_true owned org.densenoiser.Daemon1
-until_true sh -c 'pactl list short sources | grep -q densenoiser'
+until_true sh -c 'pactl list short sources | grep -q densenoiser_mic'
 step daemon "started by the bus in $((($(date +%s%N) - began) / 1000000)) ms: $(densenoiser status | head -1)"
 densenoiser default on >/dev/null
 step default "$(pactl get-default-source)"
@@ -69,6 +74,6 @@ kill $window
 wait $window 2>/dev/null || true
 
 densenoiser quit >/dev/null
-until_true sh -c '! pactl list short sources | grep -q densenoiser'
+until_true sh -c '! pactl list short sources | grep -q densenoiser_mic'
 step ended "the default microphone is $(pactl get-default-source) again"
 test "$(pactl get-default-source)" = fake_mic
