@@ -128,13 +128,16 @@ def _tarball(version: str, epoch: int) -> Path:
         entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
         return entry
 
-    with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=epoch) as packed:
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.add(HERE / "install.sh", f"{top}/install.sh", filter=settled)
-            archive.add(BUILD / "root" / "licences", f"{top}/LICENSE", filter=settled)
-            for folder in ("etc", "usr"):
-                archive.add(BUILD / "root" / folder, f"{top}/{folder}", filter=settled)
-            archive.add(BUILD / "root" / "zsh", f"{top}/usr/share/zsh/site-functions", filter=settled)
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=epoch) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        archive.add(HERE / "install.sh", f"{top}/install.sh", filter=settled)
+        archive.add(BUILD / "root" / "licences", f"{top}/LICENSE", filter=settled)
+        for folder in ("etc", "usr"):
+            archive.add(BUILD / "root" / folder, f"{top}/{folder}", filter=settled)
+        archive.add(BUILD / "root" / "zsh", f"{top}/usr/share/zsh/site-functions", filter=settled)
     return path
 
 

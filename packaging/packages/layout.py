@@ -14,7 +14,10 @@ WINDOW = Path("usr/share/densenoiser")
 LOCALE = Path("usr/share/locale")
 ENTRY = "org.densenoiser.DenseNoiser.desktop"
 CONFINEMENT = "50-confine-files.conf"
-PRESET = "# DenseNoiser starts with each user's session; it opens the microphone only while somebody listens.\nenable densenoised.service\n"
+PRESET = """\
+# DenseNoiser starts with each user's session. It opens the microphone only while somebody listens.
+enable densenoised.service
+"""
 AUTOSTART = """\
 [Desktop Entry]
 Type=Application
@@ -121,6 +124,6 @@ def _settle(root: Path, epoch: int) -> None:
     """The same modes and times, whoever builds and when."""
     for path in sorted(root.rglob("*"), reverse=True):
         if not path.is_symlink():
-            runs = path.is_dir() or path.read_bytes()[:4] == b"\x7fELF" and ".so" not in path.name
+            runs = path.is_dir() or (path.read_bytes()[:4] == b"\x7fELF" and ".so" not in path.name)
             path.chmod(0o755 if runs or path.parent.name == "bin" else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)

@@ -29,7 +29,9 @@ def collect(modules: Iterable[str], bundle: Path) -> str:
     parts = ["DenseNoiser is made of the following parts, each under its own licence.\n"]
     parts += [f"  {name} {metadata.version(name)}: {_expression(name)}" for name in packages]
     parts += [f"  {name}, of the distribution that it was built on" for name in system]
-    parts.append("  The executable's start-up code is PyInstaller's: GPL-2.0-or-later with an exception that allows any use.")
+    parts.append(
+        "  The executable's start-up code is PyInstaller's: GPL-2.0-or-later with an exception that allows any use."
+    )
     text = "\n".join(parts)
     text += f"{_RULE}DenseNoiser\n\n{(ROOT / 'LICENSE').read_text(encoding='utf-8')}"
     recordings = ROOT / "daemon/densenoiser_daemon/measurement/recordings/LICENCE.md"
@@ -94,7 +96,11 @@ def _expression(name: str) -> str:
 
 def _texts(name: str) -> str:
     """Every licence file of a package, and what we know beside it. UnknownOriginError if there is none."""
-    found = [file for file in metadata.files(name) or () if LICENCE_NAMES.match(file.name) and file.suffix not in (".py", ".pyc")]
+    found = [
+        file
+        for file in metadata.files(name) or ()
+        if LICENCE_NAMES.match(file.name) and file.suffix not in (".py", ".pyc")
+    ]
     texts = [Path(str(file.locate())).read_text(encoding="utf-8", errors="replace").strip() for file in found]
     added = HERE / "licences" / f"{name}.txt"
     if added.is_file():

@@ -28,6 +28,8 @@ TOOLS = (
 )  # fmt: skip
 WINDOW = ("python3-gi", "gir1.2-gtk-4.0", "gir1.2-adw-1")
 """What the deb recommends, for the packages of other systems that are tried on Debian."""
+SETTINGS = (".config/densenoiser", ".local/state/densenoiser")
+"""The person's own, which stays."""
 SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13", "testing": "Debian testing"}
 
 
@@ -110,7 +112,16 @@ def attempt(trial: Trial, trees: Path) -> None:
         # As on a system that runs: without them Debian 12's WirePlumber ends.
         inside(root, "mkdir", "-p", *(f"/run/systemd/{name}" for name in ("machines", "seats", "sessions", "users")))
         install(root, package)
-        person = ("runuser", "-u", "tester", "--", "env", "HOME=/home/tester", "USER=tester", "PATH=/usr/local/bin:/usr/bin:/bin")
+        person = (
+            "runuser",
+            "-u",
+            "tester",
+            "--",
+            "env",
+            "HOME=/home/tester",
+            "USER=tester",
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+        )
         inside(root, *person, "bash", "/opt/inside.sh")
         if (root / "tmp/window.png").is_file():
             shutil.copy(root / "tmp/window.png", trees / f"window-{trial.suite}-{package.suffix[1:]}.png")
@@ -133,9 +144,12 @@ def install(root: Path, package: Path) -> None:
         run("rpm", "--root", str(root), "--install", "--nodeps", own_path(root, own))
     elif package.name.endswith(".pkg.tar.zst"):
         (root / "var/lib/pacman").mkdir(parents=True)
+        inside(root, "ln", "-sf", "bash", "/bin/sh")  # as on Arch, whose scripts are written for it
         run(*pacman(root), "-U", "-dd", own_path(root, own))
     else:
-        inside(root, "sh", "-c", f"mkdir /opt/unpacked && tar -xzf {own} -C /opt/unpacked && /opt/unpacked/*/install.sh")
+        inside(
+            root, "sh", "-c", f"mkdir /opt/unpacked && tar -xzf {own} -C /opt/unpacked && /opt/unpacked/*/install.sh"
+        )
 
 
 def remove(root: Path, package: Path) -> None:
@@ -144,7 +158,7 @@ def remove(root: Path, package: Path) -> None:
         apt(root, "purge", "densenoiser")
     elif package.suffix == ".rpm":
         run("rpm", "--root", str(root), "--erase", "--nodeps", "densenoiser")
-        shutil.rmtree(root / "var/lib/rpm")
+        shutil.rmtree(root / "var/lib/rpm", ignore_errors=True)
     elif package.name.endswith(".pkg.tar.zst"):
         run(*pacman(root), "-Rn", "-dd", "densenoiser")
         shutil.rmtree(root / "var/lib/pacman")
@@ -166,12 +180,10 @@ def own_path(root: Path, path: str) -> str:
 
 def left_behind(root: Path) -> Iterator[str]:
     """Whatever has our name, but for the person's settings and what dpkg and apt remember of any package."""
-    done = subprocess.run(
-        ["find", str(root), "-xdev", "(", "-path", f"{root}/tmp", "-o", "-path", f"{root}/var/log", "-o", "-path",
-         f"{root}/var/lib/apt", "-o", "-path", f"{root}/home/tester/.config/densenoiser", "-o", "-path", f"{root}/var/cache",
-         ")", "-prune", "-o", "-iname", "*densenoise*", "-print"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    others = ("tmp", "var/log", "var/lib/apt", "var/cache", *(f"home/tester/{name}" for name in SETTINGS))
+    spared = [word for name in others for word in ("-path", f"{root}/{name}", "-prune", "-o")]
+    command = ["find", str(root), "-xdev", *spared, "-iname", "*densenoise*", "-print"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     yield from (path.removeprefix(str(root)) for path in done.stdout.splitlines())
 
 
@@ -199,7 +211,13 @@ def tree(suite: str, trees: Path) -> Path:
     if not (root / "usr").is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
         # The list of packages of testing may be past its date.
-        command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=apt", '--aptopt=Acquire::Check-Valid-Until "false"']
+        command = [
+            "mmdebstrap",
+            "--quiet",
+            "--mode=root",
+            "--variant=apt",
+            '--aptopt=Acquire::Check-Valid-Until "false"',
+        ]
         run(*command, f"--include={','.join(TOOLS)}", suite, str(root), MIRROR)
     return root
 

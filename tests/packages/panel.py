@@ -23,7 +23,9 @@ def show(bus: Gio.DBusConnection, sender: str, path: str) -> None:
     def ask(name: str) -> object:
         words = GLib.Variant("(ss)", (ITEM, name))
         properties = "org.freedesktop.DBus.Properties"
-        return bus.call_sync(sender, path, properties, "Get", words, None, Gio.DBusCallFlags.NONE, 5000, None).unpack()[0]
+        return bus.call_sync(sender, path, properties, "Get", words, None, Gio.DBusCallFlags.NONE, 5000, None).unpack()[
+            0
+        ]
 
     sys.stdout.write(f"{ask('Title')}\n{ask('IconThemePath')}/{ask('IconName')}.svg\n")
     loop.quit()
