@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(shell command -v /usr/bin/python3 || command -v python3)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint packaging/constraints.txt
 
-.PHONY: run test test-servers check lint format install uninstall bench gpu-check train generated clean help
+.PHONY: run test test-servers packages check lint format install uninstall bench gpu-check train generated clean help
 
 run: $(VENV)/run  ## filter the microphone; where there is none, the demo
 	@packaging/run.sh $(VENV)
@@ -15,6 +15,9 @@ test: $(VENV)/test  ## the whole test suite
 
 test-servers: $(VENV)/test  ## the tests with servers of newer systems, in chroots; needs root, mmdebstrap and ten minutes each
 	$(VENV)/bin/python -m tests.servers
+
+packages:  ## deb, rpm, Arch package and tarball in dist/, with their digests; on the oldest system that they shall run on
+	@$(PYTHON) packaging/packages/build.py
 
 check: lint  ## lint, types, and the tests of the built wheel
 	$(VENV)/bin/python packaging/check_wheel.py

@@ -19,7 +19,7 @@ from ...settings.file import SettingsFile
 from ...system.instance_lock import lock_path
 from ..remedies import start_sound_server
 from ..terminal import complain, say, say_json
-from . import daemon_checks, machine_checks, tray_checks
+from . import daemon_checks, installation_checks, machine_checks, tray_checks
 from .finding import Finding, SwitchOn, Verdict
 from .server_checks import check_sound
 
@@ -62,6 +62,7 @@ def examine() -> Iterator[Finding]:
     store = SettingsFile()
     chosen = store.load()
     yield from daemon_checks.daemon(values, is_locked)
+    yield from installation_checks.hidden_package()
     choice = values["Microphone"] if values else chosen.microphone
     identity = chosen.microphone_identity if choice == chosen.microphone else {}
     yield from _sound(is_locked, choice, identity, daemon_checks.switch_on if values else None)

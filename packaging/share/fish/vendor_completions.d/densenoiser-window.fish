@@ -57,4 +57,5 @@ complete -c densenoiser-window -e
 complete -c densenoiser-window -f
 
 complete -c densenoiser-window -n _shtab_densenoiser_window_using -s h -l help -d 'show this help message and exit'
+complete -c densenoiser-window -n _shtab_densenoiser_window_using -l frame-times -d 'print at the end how long frames took to draw'
 complete -c densenoiser-window -n _shtab_densenoiser_window_using -l version -d 'show program'"'"'s version number and exit'
