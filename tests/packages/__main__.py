@@ -23,8 +23,8 @@ DIST = ROOT / "dist"
 EXIT_NO_MEANS = 3
 MIRROR = "http://deb.debian.org/debian"
 TOOLS = (
-    "ca-certificates", "dbus", "dbus-bin", "desktop-file-utils", "imagemagick", "libpulse0", "passwd", "pipewire", "pipewire-pulse",
-    "pulseaudio-utils", "systemd", "wireplumber", "xdotool", "xvfb",
+    "ca-certificates", "dbus", "dbus-bin", "desktop-file-utils", "imagemagick", "libpulse0", "passwd", "pipewire",
+    "pipewire-pulse", "pulseaudio-utils", "systemd", "wireplumber", "xdotool", "xvfb",
 )  # fmt: skip
 WINDOW = ("python3-gi", "gir1.2-gtk-4.0", "gir1.2-adw-1")
 """What the deb recommends, for the packages of other systems that are tried on Debian."""

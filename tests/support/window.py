@@ -73,6 +73,10 @@ class Window:
     def shows(self, words: str) -> bool:
         return any(words in (node["name"] or "") for node in self.tree())
 
+    def texts(self) -> list[str]:
+        """Everything that is written."""
+        return [node["name"] or "" for node in self.tree() if node["role"] == "label"]
+
     def has(self, role: str, name: str) -> bool:
         return any((node["role"], node["name"]) == (role, name) for node in self.tree())
 

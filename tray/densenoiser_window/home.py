@@ -52,7 +52,7 @@ class Home(Adw.PreferencesPage):  # type: ignore[misc]
         )
         daemon.connect("changed", lambda *_: self._show())
         # Another page may be looked at: each new text has the whole window laid out anew.
-        daemon.connect("levels", lambda *_: self.get_mapped() and self._show_delay())
+        daemon.connect("levels", lambda *_: self._show_delay() if self.get_mapped() else None)
         self.connect("map", lambda *_: self._show_delay())
         self._show()
 
