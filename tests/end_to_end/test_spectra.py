@@ -60,10 +60,11 @@ def test_a_gated_tone_is_in_its_band_at_its_time(
     player.wait()
     columns = columns[40:]  # the streams have settled
     assert len(columns) > 80
-    moments = np.array([moment for moment, _before, _after in columns])
+    moments = np.array([moment for moment, *_sides in columns])
+    sides = [(before, after) for _moment, before, after in columns]
     before, after = (
-        FLOOR_DBFS + STEP_DB * np.array([np.frombuffer(column[side], np.uint8) for column in columns]).astype(float)
-        for side in (1, 2)
+        FLOOR_DBFS + STEP_DB * np.array([np.frombuffer(column[side], np.uint8) for column in sides]).astype(float)
+        for side in (0, 1)
     )
     band = int(BANDS * np.log(TONE_HZ / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ))
     is_on = before[:, band] > -40

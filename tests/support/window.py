@@ -65,8 +65,12 @@ class Window:
         assert done.returncode == 0, done.stderr
 
     def keys(self, *keys: str) -> None:
-        """There is no window manager on the display, which would give the window the keyboard."""
-        find = ["xdotool", "search", "--onlyvisible", "--name", "DenseNoiser", "windowfocus", "--sync"]
+        """Press these, one after the other."""
+        self.press("DenseNoiser", *keys)
+
+    def press(self, title: str, *keys: str) -> None:
+        """The same in a window with another title. No window manager on the display would give it the keyboard."""
+        find = ["xdotool", "search", "--onlyvisible", "--name", title, "windowfocus", "--sync"]
         subprocess.run(find, env=self.environment, check=True, capture_output=True)
         subprocess.run(["xdotool", "key", "--delay", "400", *keys], env=self.environment, check=True)
 

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from tests.support.quiet_daemon import QuietDaemon
 from tests.support.recorded_controls import WEBCAM, RecordedControls
+from tests.support.start_tray import StartTray
 from tests.support.waiting import wait_until
 from tests.support.window import Window
 
@@ -226,6 +227,24 @@ def test_preferences_are_kept(daemon: QuietDaemon, open_window: Callable[..., Wi
     window.act("check box", "Notifications")
     chosen = tmp_path / "config" / "densenoiser" / "desktop.ini"
     wait_until(lambda: "notifications = off" in chosen.read_text(), 5, "it is stored")
+
+
+def test_a_key_is_chosen_by_pressing_it(
+    daemon: QuietDaemon, open_window: Callable[..., Window], start_tray: StartTray
+) -> None:
+    """On X11 without a portal. The tray holds it, wherever the focus is."""
+    daemon.start()
+    window = open_window()
+    start_tray(["--without-icon"], DISPLAY=window.environment["DISPLAY"])
+    wait_until(lambda: window.shows("Removing noise for Zoom"), 10, "the headline is shown")
+    window.keys("ctrl+comma")
+    wait_until(lambda: window.has("push button", "Change: Mute or unmute"), 20, "the shortcuts are shown")
+    window.act("push button", "Change: Mute or unmute")
+    wait_until(lambda: window.shows("Press the key"), 10, "it waits for a key")
+    window.press("Mute or unmute", "ctrl+alt+m")
+    wait_until(lambda: window.shows("Ctrl+Alt+M"), 10, "the key is shown")
+    window.press("DenseNoiser", "ctrl+alt+m")
+    wait_until(lambda: daemon.controls.settings.muted, 10, "the key mutes")
 
 
 def test_the_window_speaks_russian(daemon: QuietDaemon, open_window: Callable[..., Window]) -> None:
