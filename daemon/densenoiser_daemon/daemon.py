@@ -13,7 +13,8 @@ from .engine.engine import Engine
 from .engine.fallback_ladder import Rung
 from .engine.model_loader import ModelChoice, ModelLoader
 from .engine.spectrum_tap import SpectrumTap
-from .hearing.listening import Listening, Output
+from .hearing.listening import Listening
+from .hearing.playback import Output
 from .settings.settings import Settings
 from .status import Status
 from .system import realtime

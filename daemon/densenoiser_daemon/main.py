@@ -24,7 +24,7 @@ from .command_line import build_parser
 from .control.service import ControlService
 from .daemon import Daemon
 from .errors import BackendError, DensenoiserError, DeviceError, UnusableModelError, UsageError
-from .hearing.listening import Output
+from .hearing.playback import Output
 from .i18n import _
 from .log_lines import log_to_standard_error
 from .settings.earlier_default import EarlierDefault

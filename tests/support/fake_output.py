@@ -12,7 +12,7 @@ RATE = 48_000
 
 
 class FakeOutput:
-    """Keeps the contract of ``hearing.listening.Output``."""
+    """Keeps the contract of ``hearing.playback.Output``."""
 
     def __init__(self) -> None:
         self.xruns = 0

@@ -12,7 +12,8 @@ from typing import Any
 from dbus_fast import DBusError, Message, MessageType
 
 from ..bus.session_bus import INTERFACE, INVALID_VALUE, OBJECT_PATH, UNAVAILABLE
-from ..hearing.listening import REPLAYS, End, Listening, What
+from ..hearing.listening import REPLAYS, End, Listening
+from ..hearing.playback import What
 from ..i18n import _
 from .watchers import AskBus, end_of
 

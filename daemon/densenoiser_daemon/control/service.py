@@ -18,7 +18,8 @@ from dbus_fast.errors import AuthError, InvalidAddressError
 from ..bus.bus_loss import LOST, keep_out_of_the_log
 from ..bus.session_bus import BUS_NAME, OBJECT_PATH, session_bus_address, to_bus
 from ..errors import AlreadyRunningError, NotRunningError
-from ..hearing.listening import End, What
+from ..hearing.listening import End
+from ..hearing.playback import What
 from ..i18n import _
 from ..settings.file import SettingsFile
 from .asker import Asker

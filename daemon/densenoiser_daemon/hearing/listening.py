@@ -8,18 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 
 from densenoiser_models.frame import FrameSpec
 from densenoiser_models.stft import Samples
 
-from ..engine.clock_drift import stretch
 from ..engine.frame_tap import FrameTap
 from ..errors import BackendError, DeviceError
-from .feedback import FeedbackWatch
-from .pace import Pace
+from .playback import LivePlayback, Output, What
 from .take import Take
 
 log = logging.getLogger(__name__)
@@ -30,23 +27,8 @@ _PATIENCE_SECONDS = 5.0
 """How long a take waits for a microphone."""
 _TURN_SECONDS = 0.02
 _FOLLOW_SECONDS = 1.0
-_FADE_IN_SECONDS = 0.5
 _AHEAD_SECONDS = 0.2
 """How much of a take is queued."""
-
-
-class What(StrEnum):
-    """What can be asked for."""
-
-    NOTHING = "nothing"
-    """The microphone is open, so that there is something to look at. Nothing is played."""
-    MICROPHONE = "microphone"
-    CLEAN = "clean"
-    REMOVED = "removed"
-    TAKE = "take"
-    """Ten seconds are kept."""
-    TAKE_MICROPHONE = "take-microphone"
-    TAKE_CLEAN = "take-clean"
 
 
 REPLAYS = (What.TAKE_MICROPHONE, What.TAKE_CLEAN)
@@ -62,21 +44,6 @@ class End(StrEnum):
     """What was played came back through the microphone."""
     NO_OUTPUT = "no-output"
     NO_MICROPHONE = "no-microphone"
-
-
-class Output(Protocol):
-    """Where it is heard; see ``audio.pulse.output.DefaultOutput``. One thread. Errors: BackendError, DeviceError."""
-
-    def follow(self) -> None: ...
-    def wait(self, seconds: float) -> None: ...
-    def write(self, samples: Samples) -> None: ...
-    def close(self) -> None: ...
-    @property
-    def is_ready(self) -> bool: ...
-    @property
-    def latency(self) -> float | None: ...
-    @property
-    def xruns(self) -> int: ...
 
 
 class Listening:
@@ -201,10 +168,13 @@ class Listening:
         output = self._open_output()
         try:
             place, began_at = 0, math.inf
+            deadline = self._clock() + LONGEST_SECONDS
             while place < len(sound):
                 output.wait(_TURN_SECONDS)
                 if session.ended.is_set():
                     return End.ASKED
+                if self._clock() > deadline:
+                    return End.NO_OUTPUT
                 if not output.is_ready:
                     session.wait_a_little()
                     continue
@@ -213,24 +183,20 @@ class Listening:
                 if until > place:
                     output.write(np.ascontiguousarray(sound[place:until]))
                     place = until
-            while (output.latency or 0.0) > 0.0 and not session.ended.is_set():
-                output.wait(_TURN_SECONDS)
+            output.wait(_TURN_SECONDS)
+            session.ended.wait(min(output.latency or 0.0, 2 * _AHEAD_SECONDS))  # what is queued is still to be heard
             return End.DONE
         finally:
             output.close()
 
     def _play(self, session: _Session) -> End:
         """What is heard now, until it is enough."""
-        rate, hop = self._spec.sample_rate, self._spec.hop
-        pace = Pace(rate, hop)
-        watch = FeedbackWatch(rate)
-        gain = 0.0
-        xruns = 0
         deadline, follow_at = self._clock() + LONGEST_SECONDS, self._clock() + _FOLLOW_SECONDS
         reader = self._tap.open()
         output = self._open_output()
+        playback = LivePlayback(session.what, self._spec, output)
         try:
-            while not watch.is_feedback:
+            while not playback.is_feedback:
                 output.wait(_TURN_SECONDS)
                 now = self._clock()
                 if session.ended.is_set():
@@ -241,22 +207,8 @@ class Listening:
                     output.follow()
                     follow_at = now + _FOLLOW_SECONDS
                 read = reader.read()
-                if read is None:
-                    continue
-                if output.xruns != xruns:
-                    xruns = output.xruns
-                    pace.note_underrun()
-                before, sound = read[0], _chosen(session.what, *read)
-                for start in range(0, len(sound), hop):
-                    latency = output.latency
-                    if pace.is_late(latency):
-                        continue  # it came in a burst: rather a gap than to be late for ever
-                    wanted = min(watch.gain, gain + hop / rate / _FADE_IN_SECONDS)
-                    frame = sound[start : start + hop] * np.linspace(gain, wanted, hop, dtype=np.float32)
-                    gain = wanted
-                    watch.note(before[start : start + hop], frame)
-                    rms = math.sqrt(float(frame @ frame) / hop)
-                    output.write(stretch(frame, pace.correction(latency, rms)))
+                if read is not None:
+                    playback.play(*read)
             return End.FEEDBACK
         finally:
             reader.close()
@@ -273,9 +225,3 @@ class _Session:
     def wait_a_little(self) -> None:
         """The loop of a server that has nothing to say returns at once."""
         self.ended.wait(0.002)
-
-
-def _chosen(what: What, before: Samples, after: Samples) -> Samples:
-    if what is What.MICROPHONE:
-        return before
-    return after if what is What.CLEAN else before - after

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,26 +21,18 @@ _FRAMES_A_SECOND = 50
 _FEWEST_FRAMES = 10
 
 
-@dataclass(frozen=True, slots=True)
 class Take:
-    """``microphone`` and ``clean`` are of the same moments, shape (samples,), at ``rate`` Hz."""
+    """Both sides of the filter, of the same moments. Nothing changes it."""
 
-    microphone: Samples
-    clean: Samples
-    rate: int
-    spectra: tuple[bytes, bytes] = field(init=False)
-    """Levels in bands of both, 48 bytes a column, 20 columns a second."""
-    noise_down_db: float = field(init=False)
-    """By how much the pauses are quieter; NaN if there were none."""
-    voice_changed_db: float = field(init=False)
-    """By how much the voice is louder (quieter: negative), the noise's share taken off; NaN if nobody spoke."""
-
-    def __post_init__(self) -> None:
-        levels = BandLevels(self.rate)
-        object.__setattr__(self, "spectra", tuple(_columns(side, levels, self.rate) for side in self.sides))
-        noise, voice = _figures(*(_powers(side, self.rate) for side in self.sides))
-        object.__setattr__(self, "noise_down_db", noise)
-        object.__setattr__(self, "voice_changed_db", voice)
+    def __init__(self, microphone: Samples, clean: Samples, rate: int) -> None:
+        """Before and after the filter, shape (samples,), at ``rate`` Hz."""
+        self.microphone, self.clean, self.rate = microphone, clean, rate
+        levels = BandLevels(rate)
+        self.spectra = _columns(microphone, levels, rate), _columns(clean, levels, rate)
+        """Levels in bands of both, 48 bytes a column, 20 columns a second."""
+        self.noise_down_db, self.voice_changed_db = _figures(_powers(microphone, rate), _powers(clean, rate))
+        """By how much the pauses are quieter, and the voice louder (quieter: negative), the noise's share taken off, dB.
+        NaN if there was no pause, or nobody spoke."""
 
     @property
     def sides(self) -> tuple[Samples, Samples]:

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 from densenoiser_daemon.bus.session_bus import INVALID_VALUE, UNAVAILABLE
 from densenoiser_daemon.control.service import ControlService
-from densenoiser_daemon.hearing.listening import What
+from densenoiser_daemon.hearing.playback import What
 from densenoiser_daemon.hearing.take import Take
 
 RATE = 48_000

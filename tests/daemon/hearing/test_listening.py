@@ -14,7 +14,8 @@ from tests.support.waiting import wait_until
 from densenoiser_daemon.engine.frame_tap import FrameTap
 from densenoiser_daemon.errors import DeviceError
 from densenoiser_daemon.hearing import listening
-from densenoiser_daemon.hearing.listening import End, Listening, Output, What
+from densenoiser_daemon.hearing.listening import End, Listening
+from densenoiser_daemon.hearing.playback import Output, What
 from densenoiser_models.frame import FrameSpec
 
 SPEC = FrameSpec()
