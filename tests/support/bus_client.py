@@ -22,8 +22,10 @@ class Client:
     async def arrive(cls, address: str) -> Client:
         return cls(await MessageBus(bus_address=address, negotiate_unix_fd=True).connect())
 
-    async def ask(self, member: str, signature: str = "", *body: Any, files: tuple[int, ...] = ()) -> Message:
-        own: dict[str, Any] = {"destination": BUS_NAME, "path": OBJECT_PATH, "interface": INTERFACE}
+    async def ask(
+        self, member: str, signature: str = "", *body: Any, files: tuple[int, ...] = (), interface: str = INTERFACE
+    ) -> Message:
+        own: dict[str, Any] = {"destination": BUS_NAME, "path": OBJECT_PATH, "interface": interface}
         question = Message(**own, member=member, signature=signature, body=list(body), unix_fds=list(files))
         reply = await asyncio.wait_for(self.bus.call(question), 10)
         assert reply is not None

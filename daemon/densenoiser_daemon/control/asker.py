@@ -105,7 +105,7 @@ class Asker:
 
     def refusal(self, message: Message) -> Message | None:
         """The error that answers ``message``, if it wants another's take, or brings files that nobody asked for."""
-        is_ours = message.message_type is MessageType.METHOD_CALL and message.interface in {None, INTERFACE}
+        is_ours = _is_call_of_ours(message)
         fault = None
         if is_ours and message.member in _OF_THE_TAKE and (message.sender != self._name or not self._listening.take):
             fault = Message.new_error(message, UNAVAILABLE, _("nothing has been recorded"))
@@ -128,7 +128,13 @@ class Asker:
             self.gone(name)
 
 
+def _is_call_of_ours(message: Message) -> bool:
+    return message.message_type is MessageType.METHOD_CALL and message.interface in {None, INTERFACE}
+
+
 def _is_saving(message: Message) -> bool:
     """Whether it is a well-formed SaveTake: each of two files once."""
+    if not _is_call_of_ours(message):
+        return False
     found = message.path, message.member, message.signature, len(message.unix_fds), sorted(message.body)
     return found == (OBJECT_PATH, "SaveTake", "hh", 2, [0, 1])

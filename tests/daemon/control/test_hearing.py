@@ -138,6 +138,8 @@ def test_files_that_nobody_asked_for_are_closed(
             ):
                 errors.add((await client.ask(*question, files=(file, file))).error_name)
             errors.add((await client.ask("SaveTake", "hh", 0, 1, files=(pipe[1], file))).error_name)
+            strange = await client.ask("SaveTake", "hh", 0, 1, files=(file, file), interface="org.example.Other")
+            errors.add(strange.error_name)
         after = len([*Path("/proc/self/fd").iterdir()])
         client.bus.disconnect()
         for descriptor in (*pipe, file):
