@@ -43,6 +43,7 @@ class Asker:
         self._name = ""
         self._began_at = -_PACE_SECONDS
         self._is_locked = False
+        self._hears_locks = False
         self._forgetting: asyncio.TimerHandle | None = None
 
     def begin(self, caller: str, wanted: str) -> None:
@@ -61,8 +62,10 @@ class Asker:
         self._began_at = now
         if caller != self._name:
             self.forget()
-            earlier, self._name = self._name, caller
-            self._start(self._follow(caller, earlier))
+            if self._name:
+                self._start(self._unfollow(self._name))
+            self._name = caller
+            self._start(self._follow(caller))
         self._is_locked = False
         self._listening.begin(what)
 
@@ -72,10 +75,11 @@ class Asker:
 
     def gone(self, name: str) -> None:
         """A client has left the bus: what it asked for ends, and its take is forgotten."""
-        if name == self._name:
+        if name and name == self._name:
             self._name = ""
             self._listening.end()
             self.forget()
+            self._start(self._unfollow(name))
 
     def forget(self) -> None:
         """The take is no more."""
@@ -87,6 +91,7 @@ class Asker:
     def clear(self) -> None:
         """The bus is gone, and whoever asked with it."""
         self.gone(self._name)
+        self._hears_locks = False
 
     def ended(self, what: What, why: End) -> str:
         """Something has ended: why, for those who look on."""
@@ -117,15 +122,17 @@ class Asker:
                 fault = Message.new_error(message, INVALID_VALUE, _("files go with SaveTake alone, one for each side"))
         return fault
 
-    async def _follow(self, name: str, earlier: str) -> None:
+    async def _follow(self, name: str) -> None:
         """Hear of the end of a client, which may have come already, and of the screen's lock."""
-        if earlier:
-            await self._ask_bus("RemoveMatch", end_of(earlier))
-        else:
+        if not self._hears_locks:
+            self._hears_locks = True
             await self._ask_bus("AddMatch", _LOCKS)
         await self._ask_bus("AddMatch", end_of(name))
         if await self._ask_bus("NameHasOwner", name) == [False]:
             self.gone(name)
+
+    async def _unfollow(self, name: str) -> None:
+        await self._ask_bus("RemoveMatch", end_of(name))
 
 
 def _is_call_of_ours(message: Message) -> bool:
@@ -134,7 +141,7 @@ def _is_call_of_ours(message: Message) -> bool:
 
 def _is_saving(message: Message) -> bool:
     """Whether it is a well-formed SaveTake: each of two files once."""
-    if not _is_call_of_ours(message):
+    if not _is_call_of_ours(message) or message.signature != "hh":
         return False
-    found = message.path, message.member, message.signature, len(message.unix_fds), sorted(message.body)
-    return found == (OBJECT_PATH, "SaveTake", "hh", 2, [0, 1])
+    found = message.path, message.member, len(message.unix_fds), sorted(message.body)
+    return found == (OBJECT_PATH, "SaveTake", 2, [0, 1])

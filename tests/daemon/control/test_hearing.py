@@ -133,6 +133,7 @@ def test_files_that_nobody_asked_for_are_closed(
                 ("SaveTake", "hh", 1, 7),
                 ("SaveTake", "h", 0),
                 ("SaveTake", "ss", "a", "b"),
+                ("SaveTake", "su", "a", 1),
                 ("Toggle",),
                 ("Nothing", "h", 0),
             ):
