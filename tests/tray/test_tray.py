@@ -107,6 +107,21 @@ def test_trouble_and_its_end_are_announced(panel: Panel, daemon: QuietDaemon, st
     wait_until(lambda: panel.notifications[1:] == [("Back to normal", HEADSET.description)], seconds=15)
 
 
+def test_trouble_is_not_announced_to_those_who_do_not_want_it(
+    panel: Panel, daemon: QuietDaemon, start_tray: StartTray, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "config" / "densenoiser" / "desktop.ini"
+    chosen.parent.mkdir(parents=True)
+    chosen.write_text("[desktop]\nnotifications = off\n")
+    daemon.start()
+    start_tray()
+    panel.wait_for_icon()
+    daemon.show(state=State.WAITING_FOR_MICROPHONE, reason=Fact("microphone-gone", {"microphone": HEADSET.description}))
+    wait_until(lambda: "was unplugged" in panel.tooltip(), 10, "the trouble is seen")
+    time.sleep(2.0)
+    assert panel.notifications == []
+
+
 def test_what_the_daemon_refuses_is_shown(panel: Panel, daemon: QuietDaemon, start_tray: StartTray) -> None:
     daemon.start()
     daemon.controls.settings = type(daemon.controls.settings)(microphone="gone.mic")
