@@ -2,6 +2,8 @@
 # ruff: noqa: N802  (names as D-Bus has them)
 
 import asyncio
+import math
+import time
 
 # No postponed annotations here: dbus-fast cannot read "None" as text.
 from typing import Annotated, Any
@@ -17,6 +19,8 @@ from .controls import Controls
 from .status_properties import StatusProperties
 
 _READ = PropertyAccess.READ
+_LOOK_SECONDS = 10.0
+"""Which packages are installed is looked at so often at most: it takes longer than all else that is reported together."""
 ModelList = Annotated[list[list[Any]], DBusSignature("a(sb)")]
 MeasuredList = Annotated[list[list[Any]], DBusSignature("a(sdds)")]
 EngineList = Annotated[list[list[str]], DBusSignature("a(ss)")]
@@ -29,11 +33,16 @@ class ModelMethods(StatusProperties):
         super().__init__(controls)
         self._measuring = asyncio.Lock()
         """One measurement at a time, however many ask: each opens every model, the first time."""
+        self._missing: list[list[str]] = []
+        self._looked_at = -math.inf
 
     @dbus_property(access=_READ)
     def MissingEngines(self) -> EngineList:
         """Filters that could be chosen if their packages were installed: name, and the command that installs it."""
-        return [[engine.name, engine.install] for engine in ENGINES.values() if not is_installed(engine)]
+        if time.monotonic() - self._looked_at > _LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._missing = [[engine.name, engine.install] for engine in ENGINES.values() if not is_installed(engine)]
+        return self._missing
 
     @dbus_method()
     def ListModels(self) -> ModelList:

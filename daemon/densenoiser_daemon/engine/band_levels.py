@@ -25,12 +25,14 @@ class BandLevels:
         self._window = window.astype(np.float32)
         self._first, self._last = _bins(sample_rate)
 
-    def of(self, moment: Samples) -> bytes:
-        """The 48 levels of ``moment``, shape (WINDOW,), the lowest band first."""
-        power = np.abs(np.fft.rfft(moment * self._window)) ** 2
-        total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
-        decibels = 10 * np.log10((total[self._last] - total[self._first]) * self._scale + 1e-12)
-        return bytes(np.clip(np.round((decibels - FLOOR_DBFS) / STEP_DB), 0, 255).astype(np.uint8))
+    def of(self, *moments: Samples) -> tuple[bytes, ...]:
+        """The 48 levels of each of ``moments``, shape (WINDOW,), the lowest band first."""
+        spectra = np.fft.rfft(np.stack(moments) * self._window)
+        total = np.zeros((len(moments), spectra.shape[1] + 1))
+        np.cumsum(spectra.real**2 + spectra.imag**2, axis=1, out=total[:, 1:])
+        decibels = 10 * np.log10((total[:, self._last] - total[:, self._first]) * self._scale + 1e-12)
+        steps = np.rint((decibels - FLOOR_DBFS) / STEP_DB)
+        return tuple(row.tobytes() for row in np.minimum(np.maximum(steps, 0), 255).astype(np.uint8))
 
 
 def _bins(sample_rate: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

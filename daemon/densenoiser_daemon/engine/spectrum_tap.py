@@ -39,7 +39,8 @@ class SpectrumTap:
         if read is None:
             return None
         self._before, self._after = _newest(self._before, read[0]), _newest(self._after, read[1])
-        return self._levels.of(self._before), self._levels.of(self._after)
+        before, after = self._levels.of(self._before, self._after)
+        return before, after
 
 
 def _newest(past: Samples, new: Samples) -> Samples:

@@ -54,8 +54,8 @@ def _wav(side: Samples, rate: int) -> bytes:
 def _columns(side: Samples, levels: BandLevels, rate: int) -> bytes:
     step = rate // _COLUMNS_A_SECOND
     padded = np.concatenate([np.zeros(WINDOW, np.float32), side])
-    ends = range(step, len(side) + 1, step)
-    return b"".join(levels.of(padded[end : end + WINDOW]) for end in ends)
+    moments = [padded[end : end + WINDOW] for end in range(step, len(side) + 1, step)]
+    return b"".join(levels.of(*moments)) if moments else b""
 
 
 def _powers(side: Samples, rate: int) -> npt.NDArray[np.float64]:
