@@ -131,8 +131,8 @@ def test_a_script_is_sound(script: Path) -> None:
 
 def test_the_arch_recipe_is_sound(tmp_path: Path) -> None:
     subprocess.run(["bash", "-n", PACKAGES / "PKGBUILD"], check=True)
-    share = [sys.executable, PACKAGES / "layout.py", tmp_path, ROOT / "packaging" / "share"]
-    subprocess.run(share, check=True)
+    share = (str(tmp_path), str(ROOT / "packaging" / "share"))
+    subprocess.run([sys.executable, str(PACKAGES / "layout.py"), *share], check=True)
     assert (tmp_path / "usr/lib/systemd/user/densenoised.service").is_file()
     assert (tmp_path / "zsh").is_dir()
 
