@@ -17,6 +17,7 @@ test-servers: $(VENV)/test  ## the tests with servers of newer systems, in chroo
 	$(VENV)/bin/python -m tests.servers
 
 packages:  ## deb, rpm, Arch package and tarball in dist/, with their digests; on the oldest system that they shall run on
+	@packaging/system-packages.sh packages
 	@$(PYTHON) packaging/packages/build.py
 
 check: lint  ## lint, types, and the tests of the built wheel

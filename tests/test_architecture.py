@@ -32,7 +32,7 @@ DAEMON_ROOMS: Mapping[str, set[str]] = {
     "control": {"audio.backend", "audio.microphone_choice", "bus", "hearing", "settings", *LEAVES},
     "command.doctor": {"audio", "bus", "command", "settings", "system", *LEAVES},
     "command": {"bus", "settings", "system", *LEAVES},
-    "measurement": {"audio.pulse.virtual_microphone", *LEAVES},
+    "measurement": {"audio.pulse.virtual_microphone", "system.system_package", *LEAVES},
     "list_devices": {"audio.backend", *LEAVES},
     "command_line": {"settings", *LEAVES},
     "daemon": {"audio.backend", "engine", "hearing", "settings", "system", *LEAVES},
@@ -53,7 +53,7 @@ DAEMON_ROOMS: Mapping[str, set[str]] = {
 """What each room of the daemon may import, besides itself. The composition root, main.py, builds everything."""
 
 CORE = {
-    "arguments", "bands", "denoiser", "errors", "external_data", "frame", "mask_graph", "model_file", "provider",
+    "arguments", "bands", "bundle", "denoiser", "errors", "external_data", "frame", "mask_graph", "model_file", "provider",
     "shown_text", "stft", "strength",
 }  # fmt: skip
 """The streaming engine at the root of the models package, which knows no room."""

@@ -6,6 +6,7 @@ import ast
 import gzip
 import os
 import shutil
+import sys
 from pathlib import Path
 
 PROGRAMS = ("densenoised", "densenoiser", "densenoiser-tray")
@@ -41,17 +42,20 @@ def lay_out(root: Path, bundle: Path, sources: Path, licences: str, epoch: int) 
     (root / "usr/bin").mkdir()
     for name in PROGRAMS:
         (root / "usr/bin" / name).symlink_to("../lib/densenoiser/densenoiser")
-    _share(root, sources / "densenoiser_daemon" / "share")
+    lay_out_share(root, sources / "densenoiser_daemon" / "share")
     _catalogues(root, sources)
     _window(root, sources)
-    _write(root / "usr/lib/systemd/user-preset/90-densenoiser.preset", PRESET)
-    _write(root / "etc/xdg/autostart" / ENTRY, AUTOSTART)
     _write(root / "licences", licences)
     _settle(root, epoch)
 
 
-def _share(root: Path, share: Path) -> None:
-    """The desktop files, with the programs' folder filled in. The units go where systemd looks, the man pages are packed."""
+def lay_out_share(root: Path, share: Path) -> None:
+    """The desktop files, with the programs' folder filled in. The units go where systemd looks, the man pages are packed.
+
+    zsh's completions are left in ``root`` / "zsh": each distribution has a folder of its own for them.
+    """
+    _write(root / "usr/lib/systemd/user-preset/90-densenoiser.preset", PRESET)
+    _write(root / "etc/xdg/autostart" / ENTRY, AUTOSTART)
     for source in sorted(path for path in share.rglob("*") if path.is_file()):
         name = source.relative_to(share)
         text = source.read_text(encoding="utf-8").replace("@bindir@", "/usr/bin")
@@ -127,3 +131,7 @@ def _settle(root: Path, epoch: int) -> None:
             runs = path.is_dir() or (path.read_bytes()[:4] == b"\x7fELF" and ".so" not in path.name)
             path.chmod(0o755 if runs or path.parent.name == "bin" else 0o644)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
+
+
+if __name__ == "__main__":  # for a package without a bundle: layout.py ROOT SHARE
+    lay_out_share(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -104,13 +104,20 @@ def _show(program: Path, wait_seconds: float, start_daemon: bool, without_icon: 
             log.error(_("The display cannot be used: {error}").format(error=error))
             return 1
         if not icon.has_menu:
-            log.warning(
-                _(
-                    "The icon has no menu on this panel without PyGObject and GTK (Debian: python3-gi and gir1.2-gtk-3.0); "
-                    "a click switches noise removal. Use the command: densenoiser --help"
-                )
-            )
+            log.warning(_without_menu())
     return Tray(icon, program).run()
+
+
+def _without_menu() -> str:
+    """What to do without a menu. The bundle of a system package cannot use the system's PyGObject."""
+    if getattr(sys, "frozen", False):
+        return _(
+            "The icon has no menu on this panel; a click switches noise removal. Use the command: densenoiser --help"
+        )
+    return _(
+        "The icon has no menu on this panel without PyGObject and GTK (Debian: python3-gi and gir1.2-gtk-3.0); "
+        "a click switches noise removal. Use the command: densenoiser --help"
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from densenoiser_models import __version__
 from densenoiser_models.arguments import Parser, strength
+from densenoiser_models.bundle import how_to_install
 
 from ..errors import BackendError, DensenoiserError, UsageError
 from ..i18n import _
@@ -155,8 +156,8 @@ def _add_module(parser: argparse.ArgumentParser, name: str, module: str, wanted:
         if wanted is None:
             return
         raise UsageError(
-            _("{command} needs the Python package {package}; install it with: pip install 'densenoiser[eval]'").format(
-                command=name, package=error.name
+            _("{command} needs the Python package {package}: {how}").format(
+                command=name, package=error.name, how=how_to_install("'densenoiser[eval]'")
             )
         ) from error
     except OSError as error:  # ctypes found no such library: the doctor's one is libpulse

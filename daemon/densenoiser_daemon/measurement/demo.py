@@ -20,6 +20,7 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 
+from densenoiser_models.bundle import how_to_install
 from densenoiser_models.signal.lag import whole_lag
 from densenoiser_models.signal.level import level_db
 from densenoiser_models.signal.si_sdr import si_sdr
@@ -29,6 +30,7 @@ from densenoiser_models.stft import Samples
 from ..audio.pulse.virtual_microphone import DESCRIPTION, SOURCE_NAME
 from ..errors import BackendError, DensenoiserError
 from ..i18n import _
+from ..system.system_package import how_to_start
 from .private_server import MICROPHONE_NAME, PrivateServer, available_kinds
 from .recorder import RATE, Recorder, Recording
 from .signal_match import Delay, delays, delivered, retime
@@ -95,14 +97,13 @@ def _what_next(folder: Path, has_picture: bool) -> list[str]:
     if has_picture:
         picture = _("Look: {picture}").format(picture=folder / "spectrograms.png")
     else:
-        picture = _("For a picture of it too: pip install 'densenoiser[demo]'")
+        picture = _("For a picture of it too: {how}").format(how=how_to_install("'densenoiser[demo]'"))
     return [
         _("Listen, first before and then after: {command}").format(command=listen),
         picture,
-        _(
-            'To have this in your calls: densenoiser install-user (in a checkout: make install), then choose "{name}" '
-            "as the microphone in the application."
-        ).format(name=DESCRIPTION),
+        _('To have this in your calls: {command}, then choose "{name}" as the microphone in the application.').format(
+            command=how_to_start(), name=DESCRIPTION
+        ),
     ]
 
 

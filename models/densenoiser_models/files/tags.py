@@ -10,6 +10,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
+from ..bundle import how_to_install
 from ..shown_text import one_line
 
 _HEAD_BYTES = 1 << 20
@@ -23,7 +24,7 @@ def keep_tags(source: Path, target: Path, warn: Callable[[str], None]) -> None:
         import mutagen  # noqa: PLC0415  (an optional extra)
     except ModuleNotFoundError:
         lost = _seen(source)
-        remedy = _("; for that: pip install 'densenoiser[tags]'")
+        remedy = _("; for that: {how}").format(how=how_to_install("'densenoiser[tags]'"))
     else:
         try:
             lost = _copied(mutagen.File(source), mutagen.File(target))

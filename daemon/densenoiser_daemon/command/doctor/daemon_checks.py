@@ -16,6 +16,7 @@ from ...i18n import _
 from ...settings.file import SettingsFile
 from ...status import State
 from ...system.service_manager import UNIT, has_unit, systemctl
+from ...system.system_package import how_to_start
 from .. import status_text
 from ..daemon_client import DaemonClient, Properties
 from ..remedies import forced_restart_command, restart_command, see_log, start_command
@@ -129,12 +130,12 @@ def autostart(by_tray: bool = False) -> Iterator[Finding]:
         return
     if unit is None:
         text = _("{unit} is not installed, so the daemon does not start by itself").format(unit=UNIT)
-        yield Finding("autostart", Verdict.ADVICE, text, "densenoiser install-user")
+        yield Finding("autostart", Verdict.ADVICE, text, how_to_start())
         return
     program = _program(unit)
     if not Path(program).is_file():
         text = _("{unit} starts {program}, which does not exist").format(unit=unit, program=program)
-        yield Finding("autostart", Verdict.FAULT, text, "densenoiser install-user")
+        yield Finding("autostart", Verdict.FAULT, text, how_to_start())
         return
     answer = systemctl("is-enabled", UNIT).stdout.strip()
     if answer == "enabled":

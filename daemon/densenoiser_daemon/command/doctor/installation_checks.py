@@ -8,11 +8,10 @@ from pathlib import Path
 
 from ...i18n import _
 from ...system.service_manager import UNIT, has_service_manager, systemctl
+from ...system.system_package import UNIT_FOLDERS, packaged_unit
 from ..install.desktop_files import Installation, reload_bus
 from .finding import Finding, Verdict
 
-SYSTEM_FOLDERS = tuple(Path(base) / "systemd/user" for base in ("/usr/local/lib", "/usr/lib", "/lib"))
-"""Where packages put units."""
 _ENTRY = "org.densenoiser.DenseNoiser.desktop"
 _PROGRAMS = ("densenoised", "densenoiser", "densenoiser-tray", "densenoiser-window")
 
@@ -20,7 +19,7 @@ _PROGRAMS = ("densenoised", "densenoiser", "densenoiser-tray", "densenoiser-wind
 def hidden_package() -> Iterator[Finding]:
     """The user's own units, left by ``make install`` or ``install-user``, come before the package's."""
     own = _data_folder() / "systemd/user" / UNIT
-    if not any((folder / UNIT).is_file() for folder in SYSTEM_FOLDERS):
+    if packaged_unit(UNIT_FOLDERS) is None:
         return
     if own.is_file():
         text = _("{path} is of an earlier installation and hides the system's package, so the old program is started")

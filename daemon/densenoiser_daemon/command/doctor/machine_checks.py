@@ -7,6 +7,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+from densenoiser_models.bundle import is_bundle
 from densenoiser_models.engines import load
 from densenoiser_models.errors import ModelError
 from densenoiser_models.model_file import list_models
@@ -73,6 +74,10 @@ def tray() -> Iterator[Finding]:
     """What the tray icon needs."""
     if not has_desktop():
         yield Finding("tray", Verdict.GOOD, _("no desktop here, so no tray; the densenoiser command does all it can"))
+        return
+    if is_bundle():  # it brings no toolkit, and the system's cannot be added to it
+        text = _("the tray has what it needs; only a panel with nothing but the old system tray shows no menu")
+        yield Finding("tray", Verdict.GOOD, text)
         return
     missing = _missing_for_tray()
     if missing:

@@ -7,6 +7,7 @@ import argparse
 from ...errors import DensenoiserError
 from ...i18n import _, ngettext
 from ...system.service_manager import UNIT, has_service_manager, systemctl
+from ...system.system_package import START, UNIT_FOLDERS, packaged_unit
 from ..terminal import say
 from .desktop_files import Installation, reload_bus
 
@@ -19,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Install for the user who calls; the exit code. DensenoiserError with what went wrong."""
+    if (unit := packaged_unit(UNIT_FOLDERS)) is not None:
+        raise DensenoiserError(
+            _(
+                "the system's package is installed ({path}), and files of your own would hide it; to start it: {command}"
+            ).format(path=unit, command=START)
+        )
     installation = Installation()
     try:
         written = installation.install()

@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     packaged = tmp_path / "usr/lib/systemd/user"
     packaged.mkdir(parents=True)
     (packaged / "densenoised.service").touch()
-    monkeypatch.setattr(installation_checks, "SYSTEM_FOLDERS", (packaged,))
+    monkeypatch.setattr(installation_checks, "UNIT_FOLDERS", (packaged,))
     Installation().install()
     home = tmp_path / "home"
     for folder in (".local/bin", ".local/share/densenoiser/venv/bin", ".config/autostart", ".config/densenoiser"):
@@ -56,7 +56,7 @@ def test_mending_removes_the_earlier_installation_and_keeps_the_settings(home: P
 
 
 def test_without_a_package_the_own_installation_is_in_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation_checks, "SYSTEM_FOLDERS", (home / "nowhere",))
+    monkeypatch.setattr(installation_checks, "UNIT_FOLDERS", (home / "nowhere",))
     assert list(installation_checks.hidden_package()) == []
 
 
