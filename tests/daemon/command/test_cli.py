@@ -73,6 +73,7 @@ def test_a_command_does_what_it_says(
 def test_the_list_of_models_says_how_to_install_what_is_missing(
     service: ControlService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("densenoiser_daemon.control.model_methods._LOOK_SECONDS", 0.0)  # it has looked at its start
     monkeypatch.setattr("densenoiser_daemon.control.model_methods.is_installed", lambda engine: engine.name == "webrtc")
     lines = printed(capsys, "models").splitlines()
     assert any("webrtc" in line and "steady noise alone" in line for line in lines)
