@@ -8,7 +8,6 @@ needs root, mmdebstrap, a Debian mirror, and rpm and pacman (pacman-package-mana
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -17,11 +16,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import chroots
+from tests.support.chroots import MIRROR, say
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 DIST = ROOT / "dist"
 EXIT_NO_MEANS = 3
-MIRROR = "http://deb.debian.org/debian"
 TOOLS = (
     "ca-certificates", "dbus", "dbus-bin", "desktop-file-utils", "imagemagick", "libpulse0", "passwd", "pipewire",
     "pipewire-pulse", "pulseaudio-utils", "systemd", "wireplumber", "xdotool", "xvfb",
@@ -84,18 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def say(line: str) -> None:
-    """One line, at once: the programs in the chroot write to the same place."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def missing_means() -> str:
     """What is not there that this needs, or ""."""
-    if os.geteuid() != 0:
-        return "only root may make and enter a chroot"
-    if shutil.which("mmdebstrap") is None:
-        return "mmdebstrap is not installed (Debian: apt install mmdebstrap)"
+    if missing := chroots.missing_means():
+        return missing
     if not list(DIST.glob("*.deb")):
         return "there are no packages in dist/: make packages"
     return ""

@@ -7,7 +7,6 @@ Debian mirror. A tree is kept in the user's cache, and made anew with ``--fresh`
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -17,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+from tests.support.chroots import MIRROR, missing_means, say
 
 EXIT_NO_MEANS = 3
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("pipewire", "pipewire-bin", "pipewire-pulse", "wireplumber", "pulseaudio", "dbus", "dbus-user-session")
 TESTS = ("tests/end_to_end", "tests/daemon/audio/pulse", "tests/daemon/command/doctor")
 MOUNTS = ("/proc", "/dev", "/tmp")
@@ -86,21 +85,6 @@ def work(args: argparse.Namespace) -> str:
     if args.soak:
         return f"a soak of {args.soak:g} minutes on each server, and two minutes more"
     return f"{', '.join(args.tests)}, a quarter of an hour"
-
-
-def say(line: str) -> None:
-    """One line, at once: pytest writes to the same place."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def missing_means() -> str:
-    """What is not there that this needs, or ""."""
-    if os.geteuid() != 0:
-        return "only root may make and enter a chroot"
-    if shutil.which("mmdebstrap") is None:
-        return "mmdebstrap is not installed (Debian: apt install mmdebstrap)"
-    return ""
 
 
 def tree(system: System, fresh: bool) -> Path | None:
